@@ -1,0 +1,67 @@
+#pragma once
+#include <cstdint>
+#include <string>
+
+namespace bessemer::trainer {
+
+enum class Precision { kFp32, kBf16, kFp16 };
+enum class ScheduleKind { kCosine, kLinear, kWsd, kConstant };
+
+/// [run]: where a run lives and how it starts.
+struct RunOptions {
+  std::string dir = "runs/default";
+  uint64_t seed = 1337;
+  std::string resume = "auto";  ///< auto: the newest complete checkpoint, if any; none: refuse where one exists; or a checkpoint's path
+};
+
+/// [train]: how long and how much.
+struct TrainOptions {
+  int64_t steps = 1000;
+  int64_t tokens = 0;          ///< stop after so many tokens; 0 = no limit
+  double epochs = 0;           ///< likewise, passes over the data
+  double wall_time = 0;        ///< likewise, seconds of this process (exit 75)
+  int64_t global_batch = 12;   ///< sequences per step over all ranks
+  int64_t micro_batch = 0;     ///< sequences per forward on one rank; 0 = global_batch / dp
+  Precision precision = Precision::kFp32;
+  int64_t eval_every = 250;    ///< steps; 0 = never
+  int64_t eval_batches = 20;   ///< global batches per evaluation
+};
+
+/// [optimizer]: AdamW (Loshchilov and Hutter 2019) and its learning rate.
+struct OptimizerOptions {
+  double lr = 1e-3;            ///< peak, before the schedule
+  double min_lr = 1e-4;
+  double beta1 = 0.9;
+  double beta2 = 0.95;
+  double eps = 1e-8;
+  double weight_decay = 0.1;   ///< matrices only, not vectors
+  double clip = 1.0;           ///< global gradient norm; 0 = off
+  ScheduleKind schedule = ScheduleKind::kCosine;
+  int64_t warmup = 0;          ///< steps of linear warm-up
+  int64_t decay_steps = 0;     ///< step at which min_lr is reached; 0 = train.steps
+  double wsd_decay = 0.2;      ///< wsd: share of decay_steps in the final decay
+};
+
+/// [loss_scale]: dynamic, fp16 only.
+struct LossScaleOptions {
+  double initial = 65536.0;
+  double growth = 2.0;
+  double backoff = 0.5;
+  int64_t growth_every = 1000;  ///< good steps before the scale grows
+  int64_t hysteresis = 1;       ///< bad steps before it backs off
+  double floor = 1.0;           ///< an overflow at this scale stops the run (exit 77)
+};
+
+/// [checkpoint]
+struct CheckpointOptions {
+  int64_t every = 500;      ///< steps; 0 = only at the end
+  int64_t keep = 3;         ///< newest kept, the best by validation loss besides
+};
+
+/// [log]
+struct LogOptions {
+  int64_t every = 10;       ///< steps between progress lines in a log (metrics.jsonl has every step)
+  bool tensorboard = true;
+};
+
+}  // namespace bessemer::trainer
