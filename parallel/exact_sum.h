@@ -10,21 +10,23 @@ namespace bessemer::parallel {
 /// Source: Kulisch's long accumulator. inf and nan are remembered and come back as such.
 class ExactSum {
  public:
-  static constexpr int kLimbs = 70;  ///< 32 bits of value each, from 2^-1088 up to 2^1152
+  static constexpr int kLimbs = 70;           ///< 32 bits of value each, from 2^-1088 up to 2^1152
+  static constexpr int kWords = kLimbs + 3;   ///< and the counts of +inf, -inf and nan
   void add(double value);
   void add(const ExactSum& other);
-  double value() const;  ///< rounded once, to nearest
+  double value() const;  ///< rounded once, to nearest even
 
-  /// As int64 words that may be summed element by element over ranks; then `from_words`.
-  std::array<int64_t, kLimbs + 2> words() const;
+  /// As int64 words that may be summed element by element over up to 2^30 ranks; then `from_words`.
+  std::array<int64_t, kWords> words() const;
   static ExactSum from_words(std::span<const int64_t> words);
 
  private:
   void carry();
-  std::array<int64_t, kLimbs> limbs_{};
-  int64_t infinities_ = 0;  ///< signed count would cancel: positive ones minus negative ones is kept beside the nans
+  std::array<int64_t, kLimbs> limbs_{};  ///< two's complement: after carry() all but the last are in [0, 2^32)
+  int64_t positive_infinities_ = 0;
+  int64_t negative_infinities_ = 0;
   int64_t nans_ = 0;
-  int adds_ = 0;
+  int64_t adds_ = 0;  ///< since the last carry: each adds less than 2^32 to a limb
 };
 
 }  // namespace bessemer::parallel
