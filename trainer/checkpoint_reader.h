@@ -1,0 +1,54 @@
+#pragma once
+#include <cstdint>
+#include <memory>
+#include <nlohmann/json_fwd.hpp>
+#include <string>
+#include <vector>
+
+namespace bessemer::trainer {
+
+enum class Verify {
+  kMetadata,  ///< manifest, rank files, sizes, coverage; data blocks are verified as they are read
+  kAll        ///< and every byte of every file
+};
+
+/// One published checkpoint, read without MPI and without LibTorch.
+///
+/// Any layout loads from any layout: a request is cut along what was stored. Every byte that is used has first been
+/// checked against its CRC32C; HDF5 is not needed. Errors: Error (65) naming file, tensor and block.
+class CheckpointReader {
+ public:
+  /// \param path  a `step-...` directory.
+  static CheckpointReader open(const std::string& path, Verify verify = Verify::kMetadata);
+  CheckpointReader(CheckpointReader&&) noexcept;
+  CheckpointReader& operator=(CheckpointReader&&) noexcept;
+  ~CheckpointReader();
+
+  const std::string& path() const;
+  int64_t step() const;
+  const nlohmann::json& state() const;    ///< as handed to save_checkpoint
+  const std::string& config() const;      ///< complete INI text
+  const std::string& tokenizer() const;   ///< JSON text; "" if there was none
+  double validation_loss() const;         ///< nan if none was known
+  int64_t bytes() const;                  ///< of all files
+
+  std::vector<std::string> datasets() const;  ///< "params/...", "momentum/...", "variance/...", sorted
+  bool has(const std::string& dataset) const;
+  const std::vector<int64_t>& shape(const std::string& dataset) const;  ///< the global tensor's
+
+  /// Elements [first, first + count) of the slice [begin, end) along `dim` of a global tensor, the slice row-major.
+  /// \param out  fp32, host, `count` elements.
+  void read(const std::string& dataset, int64_t dim, int64_t begin, int64_t end, int64_t first, int64_t count,
+            float* out) const;
+  void read(const std::string& dataset, float* out) const;  ///< all of it
+
+ private:
+  struct State;
+  explicit CheckpointReader(std::unique_ptr<State> state);
+  std::unique_ptr<State> state_;
+};
+
+/// What is wrong with a checkpoint, one line each (file, tensor, block); empty: every byte is as it was written.
+std::vector<std::string> verify_checkpoint(const std::string& path);
+
+}  // namespace bessemer::trainer

@@ -1,0 +1,35 @@
+#pragma once
+#include <cstdint>
+#include <span>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "trainer/files.h"
+
+namespace bessemer::trainer {
+
+struct Metric {
+  std::string name;
+  std::variant<int64_t, float, double> value;  ///< a float is written with as few digits as give back that float
+};
+
+/// One flat JSON object without newline. Numbers in shortest round-trip form, so equal text means equal bits; a
+/// non-finite one is null, and "NAME_nonfinite" says "nan", "inf" or "-inf".
+std::string to_json(std::span<const Metric> metrics);
+
+/// metrics.jsonl: one object per line, appended with one write each.
+class MetricsLog {
+ public:
+  /// Drops lines of later steps (a torn last line too), atomically, then appends.
+  /// \param last_step  lines with a greater "step" go; -1 empties the file.
+  MetricsLog(const std::string& path, int64_t last_step);
+  void write(std::span<const Metric> metrics);
+  void sync();  ///< to disk; before a checkpoint refers to it
+
+ private:
+  std::string path_;
+  Descriptor file_;
+};
+
+}  // namespace bessemer::trainer

@@ -1,0 +1,29 @@
+#pragma once
+#include <string>
+
+namespace bessemer::trainer {
+
+/// Requests to stop early: SIGUSR1, a `stop` file in the run's directory, and, for a process that runs alone, SIGTERM
+/// and Ctrl-C. Owns the handlers while it lives and gives the old ones back. One per process.
+///
+/// Under mpirun a TERM or INT kills the ranks about a second later whatever they do, so those keep their default there.
+/// A second Ctrl-C ends the process at once.
+class StopRequests {
+ public:
+  StopRequests(std::string stop_file, bool alone);
+  ~StopRequests();
+  StopRequests(const StopRequests&) = delete;
+  StopRequests& operator=(const StopRequests&) = delete;
+
+  /// Why to stop ("SIGUSR1", "the file runs/a/stop"), "" if nobody asked. Remembers; the file is removed when seen.
+  std::string poll();
+
+ private:
+  struct Handlers;
+  std::string stop_file_;
+  bool alone_;
+  std::string reason_;
+  Handlers* old_;
+};
+
+}  // namespace bessemer::trainer
