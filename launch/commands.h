@@ -1,0 +1,26 @@
+#pragma once
+#include <ostream>
+#include <string>
+#include <vector>
+
+namespace bessemer::launch {
+
+using Words = std::vector<std::string>;
+
+/// A subcommand: `bessemer NAME words...`. Results go to stdout, logs to stderr; errors are thrown, main prints them.
+struct Command {
+  std::string name;               ///< one word or two: "train", "data build"
+  std::string summary;            ///< one line for `bessemer help`
+  std::string (*help)();          ///< all of --help; begins with an example
+  int (*run)(const Words& words); ///< words after the name; returns the exit code
+};
+
+// Who has commands gives them here; all_commands() joins them.
+std::vector<Command> data_commands();  ///< data_commands.cpp: data build, info, verify
+std::vector<Command> ckpt_commands();  ///< ckpt_commands.cpp: ckpt list, info, verify
+
+/// Runs the command that `words` (argv without the program) begin with; help goes to `out`.
+/// Errors: Error (64) for an unknown one, with "did you mean".
+int dispatch(const std::vector<Command>& commands, const Words& words, std::ostream& out);
+
+}  // namespace bessemer::launch
