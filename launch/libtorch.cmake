@@ -1,13 +1,17 @@
 # LibTorch as imported targets. `find_package(Torch)` of the pinned wheel (a CUDA build) demands CUDA even for a CPU
 # program, so the library is found by hand: in -DBESSEMER_LIBTORCH, in $BESSEMER_LIBTORCH, in -DCMAKE_PREFIX_PATH, or
-# where launch/setup.sh put it. The folder meant is the one that holds `torch/lib/libtorch_cpu.so`, or torch itself.
+# where launch/setup.sh put it (it notes the place in build/libtorch.path). The folder meant is the one that holds `torch/lib/libtorch_cpu.so`, or torch itself.
 set(BESSEMER_LIBTORCH "$ENV{BESSEMER_LIBTORCH}" CACHE PATH "the folder that holds torch/ (or torch's own folder)")
 set(cache_home "$ENV{XDG_CACHE_HOME}")
 if(NOT cache_home)
   set(cache_home "$ENV{HOME}/.cache")
 endif()
+set(remembered "")
+if(EXISTS ${PROJECT_SOURCE_DIR}/build/libtorch.path)
+  file(STRINGS ${PROJECT_SOURCE_DIR}/build/libtorch.path remembered LIMIT_COUNT 1)
+endif()
 find_path(LIBTORCH_DIR lib/libtorch_cpu.so
-          HINTS ${BESSEMER_LIBTORCH} ${CMAKE_PREFIX_PATH} ${cache_home}/bessemer/libtorch-2.11.0
+          HINTS ${BESSEMER_LIBTORCH} ${CMAKE_PREFIX_PATH} ${remembered} ${cache_home}/bessemer/libtorch-2.11.0
           PATH_SUFFIXES torch libtorch NO_DEFAULT_PATH)
 if(NOT LIBTORCH_DIR)
   message(FATAL_ERROR "LibTorch 2.11 was not found. Run launch/setup.sh, or pass -DCMAKE_PREFIX_PATH=/path/to/libtorch.")
