@@ -1,6 +1,7 @@
 # LibTorch as imported targets. `find_package(Torch)` of the pinned wheel (a CUDA build) demands CUDA even for a CPU
 # program, so the library is found by hand: in -DBESSEMER_LIBTORCH, in $BESSEMER_LIBTORCH, in -DCMAKE_PREFIX_PATH, or
-# where launch/setup.sh put it (it notes the place in build/libtorch.path). The folder meant is the one that holds `torch/lib/libtorch_cpu.so`, or torch itself.
+# where launch/setup.sh put it (it notes the place in build/libtorch.path). The folder meant is the one that holds
+# `torch/lib/libtorch_cpu.so`, or torch itself.
 set(BESSEMER_LIBTORCH "$ENV{BESSEMER_LIBTORCH}" CACHE PATH "the folder that holds torch/ (or torch's own folder)")
 set(cache_home "$ENV{XDG_CACHE_HOME}")
 if(NOT cache_home)

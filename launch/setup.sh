@@ -97,10 +97,12 @@ download_libtorch() {
   free=$(df -Pk "$part.tmp" | awk 'NR == 2 {print int($4 / 1048576)}')
   [ "$free" -ge 4 ] || fail "$(dirname "$final") has $free GiB free; unpacking LibTorch takes 4: free some, or choose another place with --cache DIR"
   say "downloading LibTorch $torch_version (530 MB, unpacked 1.2 GB) to $final"
+  local glibc platforms=(--platform manylinux2014_x86_64)
+  for glibc in $(seq 17 28); do platforms+=(--platform "manylinux_2_${glibc}_x86_64"); done
   # Only the C++ part is used, so any Python that has pip can fetch it: the wheel is named, not the one for that Python.
   if ! TMPDIR=$part.tmp "$python" -m pip install --quiet --no-deps --target "$part" --only-binary=:all: --no-cache-dir \
-      --implementation cp --python-version 3.11 --abi cp311 --abi abi3 --abi none --platform manylinux_2_28_x86_64 \
-      --platform manylinux_2_17_x86_64 --platform manylinux2014_x86_64 "${torch_packages[@]}" < /dev/null > "$log" 2>&1; then
+      --implementation cp --python-version 3.11 --abi cp311 --abi none "${platforms[@]}" \
+      "${torch_packages[@]}" < /dev/null > "$log" 2>&1; then
     rm -rf "$part" "$part.tmp"
     fail "LibTorch could not be downloaded ($(grep -m1 -E '^ *ERROR' "$log" || tail -n1 "$log"); all of it: $log); run this again"
   fi
