@@ -17,7 +17,7 @@ if [ "${CI:-}" = true ]; then
   cmake --workflow --preset asan
   if command -v nvcc > /dev/null || [ -x /usr/local/cuda/bin/nvcc ]; then
     say "linking the cuda preset (compiled here, run where a GPU is)"
-    cmake --preset cuda && cmake --build --preset cuda
+    cmake --workflow --preset cuda
   else
     say "no nvcc on this machine: the cuda preset is NOT built"
   fi
