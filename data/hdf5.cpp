@@ -1,0 +1,438 @@
+#include "data/hdf5.h"
+
+#include <fcntl.h>
+#include <hdf5.h>
+#include <sys/stat.h>
+#include <sys/statvfs.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <cstring>
+#include <limits>
+#include <mutex>
+#include <utility>
+
+#include "parallel/error.h"
+
+namespace bessemer::data {
+namespace {
+
+/// Held around every call into the library. HDF5 is one set of tables per process, and not every build of it is thread-safe,
+/// so the lock is the process's too: the one mutable static that the library forces on us.
+class Lock {
+ public:
+  Lock() : guard_(mutex()) { H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr); }  // printing is a setting of each thread
+
+ private:
+  static std::recursive_mutex& mutex() {  // recursive: handles close inside of functions that hold it
+    static std::recursive_mutex the_mutex;
+    return the_mutex;
+  }
+  std::lock_guard<std::recursive_mutex> guard_;
+};
+
+/// One owner per HDF5 identifier, closed once and under the lock.
+template <herr_t (*Close)(hid_t)>
+class Handle {
+ public:
+  explicit Handle(hid_t id = H5I_INVALID_HID) : id_(id) {}
+  ~Handle() { reset(); }
+  Handle(Handle&& other) noexcept : id_(std::exchange(other.id_, H5I_INVALID_HID)) {}
+  Handle& operator=(Handle&& other) noexcept {
+    if (this != &other) reset(), id_ = std::exchange(other.id_, H5I_INVALID_HID);
+    return *this;
+  }
+  hid_t get() const { return id_; }
+  hid_t release() { return std::exchange(id_, H5I_INVALID_HID); }
+
+ private:
+  void reset() {
+    if (id_ < 0) return;
+    const Lock lock;
+    Close(release());  // nothing to be done about a failure here; writers close by themselves and check
+  }
+  hid_t id_;
+};
+using File = Handle<H5Fclose>;
+using Group = Handle<H5Gclose>;
+using Dataset = Handle<H5Dclose>;
+using Space = Handle<H5Sclose>;
+using Type = Handle<H5Tclose>;
+using AttributeHandle = Handle<H5Aclose>;
+using Properties = Handle<H5Pclose>;
+
+/// HDF5's own words on the last failure of this thread: outermost to innermost, without repetition.
+std::string words() {
+  std::string text;
+  const auto add = [](unsigned, const H5E_error2_t* error, void* out) -> herr_t {
+    auto& all = *static_cast<std::string*>(out);
+    const std::string now = error->desc ? error->desc : "";
+    if (!now.empty() && all.find(now) == std::string::npos) all += (all.empty() ? "" : "; ") + now;
+    return 0;
+  };
+  H5Ewalk2(H5E_DEFAULT, H5E_WALK_DOWNWARD, add, &text);
+  return text.empty() ? "no further words" : text;
+}
+
+template <class Result>
+Result check(Result result, const char* call, const std::string& path, ExitCode code) {
+  if (result < 0) fail(code, path, ": HDF5 failed in ", call, ": ", words());
+  return result;
+}
+#define READING(call) check((call), #call, path, ExitCode::kBadData)
+#define WRITING(call) check((call), #call, path, ExitCode::kEnvironment)
+
+constexpr std::array kDtypes{Dtype::kU8, Dtype::kU16, Dtype::kU32, Dtype::kU64, Dtype::kI32, Dtype::kI64, Dtype::kF32};
+
+hid_t type_of(Dtype dtype) {
+  switch (dtype) {
+    case Dtype::kU8: return H5T_STD_U8LE;
+    case Dtype::kU16: return H5T_STD_U16LE;
+    case Dtype::kU32: return H5T_STD_U32LE;
+    case Dtype::kU64: return H5T_STD_U64LE;
+    case Dtype::kI32: return H5T_STD_I32LE;
+    case Dtype::kI64: return H5T_STD_I64LE;
+    case Dtype::kF32: return H5T_IEEE_F32LE;
+    case Dtype::kOther: break;
+  }
+  return H5I_INVALID_HID;
+}
+
+Space space_of(const std::vector<uint64_t>& shape, const std::string& path) {
+  if (shape.empty()) return Space(WRITING(H5Screate(H5S_SCALAR)));
+  const std::vector<hsize_t> dims(shape.begin(), shape.end());
+  return Space(WRITING(H5Screate_simple(static_cast<int>(dims.size()), dims.data(), nullptr)));
+}
+
+/// Fixed-length string type; HDF5 has no strings of length zero, so "" takes one NUL byte.
+Type text_type(const std::string& text, const std::string& path) {
+  Type type(WRITING(H5Tcopy(H5T_C_S1)));
+  WRITING(H5Tset_size(type.get(), std::max<std::size_t>(text.size(), 1)));
+  WRITING(H5Tset_strpad(type.get(), H5T_STR_NULLPAD));
+  WRITING(H5Tset_cset(type.get(), H5T_CSET_UTF8));
+  return type;
+}
+
+void write_attribute(hid_t file, const std::string& name, const Attribute& value, const std::string& path) {
+  const auto put = [&](hid_t type, const std::vector<uint64_t>& shape, const void* data) {
+    const Space space = space_of(shape, path);
+    const AttributeHandle attribute(WRITING(H5Acreate2(file, name.c_str(), type, space.get(), H5P_DEFAULT, H5P_DEFAULT)));
+    WRITING(H5Awrite(attribute.get(), type, data));
+  };
+  if (const auto* text = std::get_if<std::string>(&value)) return put(text_type(*text, path).get(), {}, text->c_str());
+  if (const auto* i64 = std::get_if<int64_t>(&value)) return put(H5T_STD_I64LE, {}, i64);
+  if (const auto* u32 = std::get_if<uint32_t>(&value)) return put(H5T_STD_U32LE, {}, u32);
+  if (const auto* u64 = std::get_if<uint64_t>(&value)) return put(H5T_STD_U64LE, {}, u64);
+  const auto& list = std::get<std::vector<uint32_t>>(value);
+  put(H5T_STD_U32LE, {list.size()}, list.data());
+}
+
+void make_groups(hid_t file, const std::string& name, const std::string& path) {
+  const Properties properties(WRITING(H5Pcreate(H5P_GROUP_CREATE)));
+  WRITING(H5Pset_obj_track_times(properties.get(), false));
+  for (auto slash = name.find('/'); slash != std::string::npos; slash = name.find('/', slash + 1)) {
+    const std::string group = name.substr(0, slash);
+    if (WRITING(H5Lexists(file, group.c_str(), H5P_DEFAULT)) > 0) continue;
+    Group(WRITING(H5Gcreate2(file, group.c_str(), H5P_DEFAULT, properties.get(), H5P_DEFAULT)));
+  }
+}
+
+uint64_t make_dataset(hid_t file, const LayoutDataset& wanted, const std::string& path) {
+  make_groups(file, wanted.name, path);
+  const Properties properties(WRITING(H5Pcreate(H5P_DATASET_CREATE)));
+  WRITING(H5Pset_layout(properties.get(), H5D_CONTIGUOUS));
+  WRITING(H5Pset_alloc_time(properties.get(), H5D_ALLOC_TIME_EARLY));
+  WRITING(H5Pset_fill_time(properties.get(), H5D_FILL_TIME_NEVER));
+  WRITING(H5Pset_obj_track_times(properties.get(), false));
+  const Space space = space_of(wanted.shape, path);
+  const Dataset dataset(WRITING(H5Dcreate2(file, wanted.name.c_str(), type_of(wanted.dtype), space.get(), H5P_DEFAULT,
+                                           properties.get(), H5P_DEFAULT)));
+  const haddr_t offset = H5Dget_offset(dataset.get());
+  return offset == HADDR_UNDEF ? 0 : offset;  // undefined where there are no elements
+}
+
+File create_file(const std::string& path) {
+  const Properties access(WRITING(H5Pcreate(H5P_FILE_ACCESS)));
+  WRITING(H5Pset_libver_bounds(access.get(), H5F_LIBVER_V110, H5F_LIBVER_V110));
+  WRITING(H5Pset_alignment(access.get(), 1, 64));
+  const Properties creation(WRITING(H5Pcreate(H5P_FILE_CREATE)));
+  WRITING(H5Pset_obj_track_times(creation.get(), false));
+  WRITING(H5Pset_attr_phase_change(creation.get(), 0, 0));  // dense storage from the first: texts beyond 64 KiB fit
+  return File(WRITING(H5Fcreate(path.c_str(), H5F_ACC_TRUNC, creation.get(), access.get())));
+}
+
+/// HDF5 can crash at exit after a write that found the disk full, so the room is looked for before it writes anything.
+void require_space(const std::string& path, uint64_t bytes) {
+  struct statvfs disk {};
+  const auto slash = path.find_last_of('/');
+  const std::string folder = slash == std::string::npos ? "." : path.substr(0, slash + 1);
+  if (statvfs(folder.c_str(), &disk) != 0) {
+    fail(ExitCode::kEnvironment, path, ": its folder cannot be written: ", std::strerror(errno));
+  }
+  const uint64_t room = static_cast<uint64_t>(disk.f_bavail) * disk.f_frsize;
+  BESSEMER_CHECK_ENV(room >= bytes, path, ": the disk is full: ", bytes, " bytes needed, ", room, " free");
+}
+
+void allocate(const std::string& path) {
+  const int fd = ::open(path.c_str(), O_RDWR | O_CLOEXEC);
+  BESSEMER_CHECK_ENV(fd >= 0, path, ": cannot be opened again: ", std::strerror(errno));
+  struct stat status {};
+  int error = fstat(fd, &status) == 0 ? 0 : errno;
+  if (error == 0 && status.st_size > 0) error = posix_fallocate(fd, 0, status.st_size);
+  ::close(fd);
+  BESSEMER_CHECK_ENV(error == 0, path, ": no room for its ", status.st_size, " bytes: ", std::strerror(error));
+}
+
+void write_layout(const std::string& path, const std::vector<LayoutDataset>& datasets,
+                  const std::map<std::string, Attribute>& attributes, const std::map<std::string, std::string>& links,
+                  std::map<std::string, uint64_t>& offsets) {
+  File file = create_file(path);
+  for (const auto& dataset : datasets) offsets[dataset.name] = make_dataset(file.get(), dataset, path);
+  for (const auto& [name, target] : links) {
+    WRITING(H5Lcreate_hard(file.get(), target.c_str(), file.get(), name.c_str(), H5P_DEFAULT, H5P_DEFAULT));
+  }
+  for (const auto& [name, value] : attributes) write_attribute(file.get(), name, value, path);
+  WRITING(H5Fclose(file.release()));
+}
+
+/// bytes of `elements` x size, or the largest number where that overflows.
+uint64_t multiply(uint64_t a, uint64_t b) {
+  uint64_t product = 0;
+  return __builtin_mul_overflow(a, b, &product) ? std::numeric_limits<uint64_t>::max() : product;
+}
+
+uint64_t product(const std::vector<uint64_t>& shape) {
+  uint64_t all = 1;
+  for (const uint64_t extent : shape) {
+    if (extent == 0) return 0;
+    all = multiply(all, extent);
+  }
+  return all;
+}
+
+}  // namespace
+
+std::size_t size_of(Dtype dtype) {
+  switch (dtype) {
+    case Dtype::kU8: return 1;
+    case Dtype::kU16: return 2;
+    case Dtype::kU32: case Dtype::kI32: case Dtype::kF32: return 4;
+    case Dtype::kU64: case Dtype::kI64: return 8;
+    case Dtype::kOther: break;
+  }
+  return 0;
+}
+
+const char* name_of(Dtype dtype) {
+  constexpr std::array names{"u8", "u16", "u32", "u64", "i32", "i64", "f32", "other"};
+  return names[static_cast<std::size_t>(dtype)];
+}
+
+uint64_t DatasetInfo::elements() const { return product(shape); }
+
+std::map<std::string, uint64_t> create_layout(const std::string& path, const std::vector<LayoutDataset>& datasets,
+                                              const std::map<std::string, Attribute>& attributes,
+                                              const std::map<std::string, std::string>& links) {
+  uint64_t bytes = 1 << 16;  // for HDF5's own tables, rounded up
+  for (const auto& dataset : datasets) bytes += multiply(product(dataset.shape), size_of(dataset.dtype)) + 1024;
+  require_space(path, bytes);
+  std::map<std::string, uint64_t> offsets;
+  try {
+    const Lock lock;
+    write_layout(path, datasets, attributes, links, offsets);
+    allocate(path);
+  } catch (...) {
+    ::unlink(path.c_str());
+    throw;
+  }
+  return offsets;
+}
+
+struct Hdf5File::State {
+  std::string path;
+  File file;
+  std::vector<DatasetInfo> datasets;
+};
+
+namespace {
+
+Dtype dtype_of(hid_t type) {
+  for (const Dtype dtype : kDtypes) {
+    if (H5Tequal(type, type_of(dtype)) > 0) return dtype;
+  }
+  return Dtype::kOther;
+}
+
+/// Only what lies in this file, and through filters that come with HDF5, is read.
+void refuse_foreign_storage(hid_t properties, H5D_layout_t layout, const std::string& path, const std::string& name) {
+  BESSEMER_CHECK_DATA(layout != H5D_VIRTUAL, path, ": dataset '", name, "' is virtual (its data is in other files)");
+  BESSEMER_CHECK_DATA(READING(H5Pget_external_count(properties)) == 0, path, ": dataset '", name, "' is stored in other files");
+  if (layout != H5D_CHUNKED) return;
+  const int filters = READING(H5Pget_nfilters(properties));
+  for (int i = 0; i < filters; ++i) {
+    unsigned flags = 0;
+    std::size_t values = 0;
+    const auto filter =
+        READING(H5Pget_filter2(properties, static_cast<unsigned>(i), &flags, &values, nullptr, 0, nullptr, nullptr));
+    BESSEMER_CHECK_DATA(filter < H5Z_FILTER_RESERVED, path, ": dataset '", name, "' needs filter ", filter,
+                        ", which is not part of HDF5");
+  }
+}
+
+DatasetInfo describe(hid_t file, const std::string& name, const std::string& path) {
+  const Dataset dataset(READING(H5Dopen2(file, name.c_str(), H5P_DEFAULT)));
+  const Type type(READING(H5Dget_type(dataset.get())));
+  const Space space(READING(H5Dget_space(dataset.get())));
+  const Properties properties(READING(H5Dget_create_plist(dataset.get())));
+  const H5D_layout_t layout = READING(H5Pget_layout(properties.get()));
+  refuse_foreign_storage(properties.get(), layout, path, name);
+  DatasetInfo info{name, dtype_of(type.get()), {}, layout == H5D_CONTIGUOUS, 0};
+  std::vector<hsize_t> dims(static_cast<std::size_t>(READING(H5Sget_simple_extent_ndims(space.get()))));
+  READING(H5Sget_simple_extent_dims(space.get(), dims.data(), nullptr));
+  info.shape.assign(dims.begin(), dims.end());
+  const haddr_t offset = info.contiguous ? H5Dget_offset(dataset.get()) : HADDR_UNDEF;
+  if (offset == HADDR_UNDEF) info.contiguous = info.contiguous && info.elements() == 0;
+  else info.offset = offset;
+  return info;
+}
+
+std::vector<std::string> dataset_names(hid_t file, const std::string& path) {
+  std::vector<std::string> links;
+  const auto add = [](hid_t, const char* name, const H5L_info_t* info, void* out) -> herr_t {
+    if (info->type == H5L_TYPE_HARD) static_cast<std::vector<std::string>*>(out)->emplace_back(name);
+    return 0;
+  };
+  READING(H5Lvisit(file, H5_INDEX_NAME, H5_ITER_INC, add, &links));
+  std::erase_if(links, [&](const std::string& name) {
+    H5O_info_t info{};
+    READING(H5Oget_info_by_name2(file, name.c_str(), &info, H5O_INFO_BASIC, H5P_DEFAULT));
+    return info.type != H5O_TYPE_DATASET;
+  });
+  std::sort(links.begin(), links.end());
+  return links;
+}
+
+File open_file(const std::string& path) {
+  struct stat status {};
+  BESSEMER_CHECK_DATA(::stat(path.c_str(), &status) == 0, path, ": cannot be read: ", std::strerror(errno));
+  BESSEMER_CHECK_DATA(S_ISREG(status.st_mode), path, ": is not a regular file, an HDF5 file is expected");
+  READING(H5PLset_loading_state(0));  // no code from plug-ins
+  const Properties access(READING(H5Pcreate(H5P_FILE_ACCESS)));
+  READING(H5Pset_sieve_buf_size(access.get(), 0));  // it makes random reads three times slower
+  File file(H5Fopen(path.c_str(), H5F_ACC_RDONLY, access.get()));
+  BESSEMER_CHECK_DATA(file.get() >= 0, path, ": no HDF5 file, or cut short (", status.st_size, " bytes): ", words());
+  return file;
+}
+
+}  // namespace
+
+Hdf5File::Hdf5File(const std::string& path) : state_(std::make_unique<State>()) {
+  const Lock lock;
+  state_->path = path;
+  state_->file = open_file(path);
+  for (const auto& name : dataset_names(state_->file.get(), path)) {
+    state_->datasets.push_back(describe(state_->file.get(), name, path));
+  }
+}
+
+Hdf5File::~Hdf5File() = default;
+Hdf5File::Hdf5File(Hdf5File&&) noexcept = default;
+Hdf5File& Hdf5File::operator=(Hdf5File&&) noexcept = default;
+
+const std::string& Hdf5File::path() const { return state_->path; }
+const std::vector<DatasetInfo>& Hdf5File::datasets() const { return state_->datasets; }
+
+const DatasetInfo* Hdf5File::find(const std::string& name) const {
+  for (const auto& dataset : state_->datasets) {
+    if (dataset.name == name) return &dataset;
+  }
+  return nullptr;
+}
+
+const DatasetInfo& Hdf5File::dataset(const std::string& name) const {
+  if (const auto* found = find(name)) return *found;
+  std::string names;
+  for (const auto& dataset : state_->datasets) {
+    if (names.size() < 1000) names += concat(names.empty() ? "" : ", ", dataset.name, " ", name_of(dataset.dtype));
+  }
+  fail(ExitCode::kBadData, path(), ": dataset '", name, "' is missing; found: ", names.empty() ? "none" : names);
+}
+
+void Hdf5File::read(const std::string& name, uint64_t first, uint64_t count, Dtype as, void* out) const {
+  const std::string& path = this->path();
+  const auto& info = dataset(name);
+  const uint64_t rows = info.shape.empty() ? 1 : info.shape[0];
+  BESSEMER_CHECK_DATA(first <= rows && count <= rows - first, path, ": dataset '", name, "' has ", rows, " rows, rows ", first,
+                      " to ", first + count, " are wanted");
+  if (count == 0 || info.elements() == 0) return;
+  const Lock lock;
+  const Dataset dataset(READING(H5Dopen2(state_->file.get(), name.c_str(), H5P_DEFAULT)));
+  if (info.shape.empty()) {
+    READING(H5Dread(dataset.get(), type_of(as), H5S_ALL, H5S_ALL, H5P_DEFAULT, out));
+    return;
+  }
+  std::vector<hsize_t> begin(info.shape.size(), 0), extent(info.shape.begin(), info.shape.end());
+  begin[0] = first, extent[0] = count;
+  const Space from(READING(H5Dget_space(dataset.get())));
+  READING(H5Sselect_hyperslab(from.get(), H5S_SELECT_SET, begin.data(), nullptr, extent.data(), nullptr));
+  const Space to(READING(H5Screate_simple(static_cast<int>(extent.size()), extent.data(), nullptr)));
+  READING(H5Dread(dataset.get(), type_of(as), to.get(), from.get(), H5P_DEFAULT, out));
+}
+
+bool Hdf5File::has_attribute(const std::string& name) const {
+  const Lock lock;
+  return H5Aexists(state_->file.get(), name.c_str()) > 0;
+}
+
+std::string Hdf5File::text(const std::string& name) const {
+  const std::string& path = this->path();
+  const Lock lock;
+  BESSEMER_CHECK_DATA(has_attribute(name), path, ": attribute '", name, "' is missing, a text is expected");
+  const AttributeHandle attribute(READING(H5Aopen(state_->file.get(), name.c_str(), H5P_DEFAULT)));
+  const Type type(READING(H5Aget_type(attribute.get())));
+  const Space space(READING(H5Aget_space(attribute.get())));
+  BESSEMER_CHECK_DATA(H5Tget_class(type.get()) == H5T_STRING && H5Sget_simple_extent_npoints(space.get()) == 1, path,
+                      ": attribute '", name, "' is not one text");
+  if (READING(H5Tis_variable_str(type.get())) > 0) {
+    char* value = nullptr;
+    READING(H5Aread(attribute.get(), type.get(), &value));
+    const std::string text = value ? value : "";
+    H5free_memory(value);
+    return text;
+  }
+  std::string value(H5Tget_size(type.get()), '\0');
+  READING(H5Aread(attribute.get(), type.get(), value.data()));
+  return value.substr(0, value.find('\0'));
+}
+
+std::vector<int64_t> Hdf5File::integers(const std::string& name) const {
+  const std::string& path = this->path();
+  const Lock lock;
+  BESSEMER_CHECK_DATA(has_attribute(name), path, ": attribute '", name, "' is missing, an integer is expected");
+  const AttributeHandle attribute(READING(H5Aopen(state_->file.get(), name.c_str(), H5P_DEFAULT)));
+  const Type type(READING(H5Aget_type(attribute.get())));
+  BESSEMER_CHECK_DATA(H5Tget_class(type.get()) == H5T_INTEGER, path, ": attribute '", name, "' is not an integer");
+  const Space space(READING(H5Aget_space(attribute.get())));
+  const auto count = READING(H5Sget_simple_extent_npoints(space.get()));
+  BESSEMER_CHECK_DATA(count <= 1 << 20, path, ": attribute '", name, "' has ", count, " values");
+  std::vector<int64_t> values(static_cast<std::size_t>(count));
+  if (count > 0) READING(H5Aread(attribute.get(), H5T_NATIVE_INT64, values.data()));
+  return values;
+}
+
+int64_t Hdf5File::integer(const std::string& name) const {
+  const auto values = integers(name);
+  BESSEMER_CHECK_DATA(values.size() == 1, path(), ": attribute '", name, "' has ", values.size(), " values, one is expected");
+  return values[0];
+}
+
+std::string hdf5_version() {
+  const Lock lock;
+  unsigned major = 0, minor = 0, release = 0;
+  H5get_libversion(&major, &minor, &release);
+  return concat(major, ".", minor, ".", release);
+}
+
+}  // namespace bessemer::data

@@ -1,0 +1,80 @@
+#pragma once
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <string>
+#include <variant>
+#include <vector>
+
+namespace bessemer::data {
+
+/// The one home of HDF5. Every call into the library, closes included, holds one lock of the process, so any thread may
+/// use these functions; files have no object times and the 1.10 format (checksummed metadata), so that equal content
+/// gives equal bytes.
+
+/// Element types, little-endian in the file. kOther: a type that a foreign file has and we do not write.
+enum class Dtype { kU8, kU16, kU32, kU64, kI32, kI64, kF32, kOther };
+std::size_t size_of(Dtype dtype);       ///< bytes of one element; 0 for kOther
+const char* name_of(Dtype dtype);       ///< "u8", "u16", "u32", "u64", "i32", "i64", "f32", "other"
+
+struct LayoutDataset {
+  std::string name;                     ///< '/' makes groups
+  Dtype dtype = Dtype::kU8;
+  std::vector<uint64_t> shape;          ///< {} is a scalar
+};
+
+/// Text is stored as a fixed-length UTF-8 string, of any length.
+using Attribute = std::variant<std::string, int64_t, uint32_t, uint64_t, std::vector<uint32_t>>;
+
+/// Creates the HDF5 file `path` (replacing it) with contiguous datasets, and allocates its space; the contents are zeros,
+/// and the caller writes them with pwrite at the offsets returned, then fsyncs. Returns name -> byte offset of the contents
+/// in the file (a multiple of 64; 0 for a dataset without elements).
+/// \param links  second names of datasets: new name -> existing name.
+/// Errors: Error (69) where the file cannot be created or the disk is full; the file is then removed.
+std::map<std::string, uint64_t> create_layout(const std::string& path, const std::vector<LayoutDataset>& datasets,
+                                              const std::map<std::string, Attribute>& attributes,
+                                              const std::map<std::string, std::string>& links = {});
+
+struct DatasetInfo {
+  std::string name;                     ///< full path without the first '/'
+  Dtype dtype = Dtype::kOther;
+  std::vector<uint64_t> shape;
+  bool contiguous = false;
+  uint64_t offset = 0;                  ///< of the contents, where contiguous and not empty
+  uint64_t elements() const;            ///< product of the shape
+  uint64_t bytes() const { return elements() * size_of(dtype); }
+};
+
+/// An HDF5 file open for reading. Errors: Error (65) naming the file, with HDF5's own words.
+///
+/// Data in other files (external storage, virtual datasets, soft and external links) is refused or not seen.
+class Hdf5File {
+ public:
+  explicit Hdf5File(const std::string& path);
+  ~Hdf5File();
+  Hdf5File(Hdf5File&&) noexcept;
+  Hdf5File& operator=(Hdf5File&&) noexcept;
+
+  const std::string& path() const;
+  const std::vector<DatasetInfo>& datasets() const;          ///< sorted by name
+  const DatasetInfo* find(const std::string& name) const;    ///< nullptr: not there
+  const DatasetInfo& dataset(const std::string& name) const;  ///< not there: an Error that lists what is
+
+  /// Reads rows [first, first + count) along dimension 0 (a scalar is one row), in any storage layout.
+  /// \param as   element type in memory; HDF5 converts.
+  /// \param out  room for count x (product of the other dimensions) elements.
+  void read(const std::string& name, uint64_t first, uint64_t count, Dtype as, void* out) const;
+
+  bool has_attribute(const std::string& name) const;  ///< of the root group, as the next two
+  std::string text(const std::string& name) const;
+  std::vector<int64_t> integers(const std::string& name) const;
+  int64_t integer(const std::string& name) const;
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+std::string hdf5_version();  ///< of the library, "1.10.8"
+
+}  // namespace bessemer::data
