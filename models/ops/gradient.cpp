@@ -1,0 +1,16 @@
+#include "models/ops/gradient.h"
+
+namespace bessemer::models::ops {
+
+bool accumulates_in_place(const at::Tensor& parameter) {
+  return parameter.is_leaf() && parameter.requires_grad() && parameter.grad().defined() &&
+         parameter.grad().scalar_type() == parameter.scalar_type() && !at::GradMode::is_enabled();
+}
+
+at::Tensor hand_over(const at::Tensor& parameter, const at::Tensor& gradient) {
+  if (!accumulates_in_place(parameter)) return gradient.to(parameter.scalar_type());
+  parameter.grad().add_(gradient);  // fp32 added to 16-bit is computed in fp32 and rounded once
+  return {};
+}
+
+}  // namespace bessemer::models::ops
