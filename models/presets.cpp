@@ -1,0 +1,168 @@
+#include "models/presets.h"
+
+#include <functional>
+#include <map>
+
+#include "parallel/error.h"
+
+namespace bessemer::models {
+
+namespace {
+
+/// Source: Radford et al. 2019, table 2, and the released checkpoints (biases, tanh GELU, vocabulary 50,257). Their
+/// dropout of 0.1 is left at 0, as nanoGPT pretrains.
+ModelOptions gpt2(int64_t layers, int64_t hidden, int64_t heads) {
+  ModelOptions o;
+  o.layers = layers, o.hidden = hidden, o.heads = heads;
+  o.sequence = 1024, o.vocab = 50257;
+  o.activation = Activation::kGeluTanh;
+  o.bias = true;
+  return o;
+}
+
+/// The shape of Llama 3.2 1B (its rope scaling for longer contexts left out).
+ModelOptions llama_1b() {
+  ModelOptions o;
+  o.layers = 16, o.hidden = 2048, o.heads = 32, o.kv_heads = 8, o.ffn = 8192;
+  o.sequence = 2048, o.vocab = 128256;
+  o.position = Position::kRotary, o.rope_theta = 500000.0;
+  o.norm = Norm::kRmsNorm;
+  o.activation = Activation::kSwiglu;
+  return o;
+}
+
+/// nanoGPT's config/train_shakespeare_char.py, as its README runs it on a CPU, and on a GPU.
+ModelOptions shakespeare(int64_t layers, int64_t hidden, int64_t heads, int64_t sequence, double dropout) {
+  ModelOptions o;
+  o.layers = layers, o.hidden = hidden, o.heads = heads, o.sequence = sequence, o.dropout = dropout;
+  return o;
+}
+
+ModelOptions tiny() {
+  ModelOptions o;
+  o.layers = 2, o.hidden = 64, o.heads = 4, o.sequence = 32;
+  return o;
+}
+
+const std::map<std::string, std::function<ModelOptions()>>& presets() {
+  static const std::map<std::string, std::function<ModelOptions()>> all = {
+      {"gpt2-124m", [] { return gpt2(12, 768, 12); }},
+      {"gpt2-350m", [] { return gpt2(24, 1024, 16); }},
+      {"gpt2-774m", [] { return gpt2(36, 1280, 20); }},
+      {"gpt2-1.5b", [] { return gpt2(48, 1600, 25); }},
+      {"llama-1b", llama_1b},
+      {"shakespeare-cpu", [] { return shakespeare(4, 128, 4, 64, 0.0); }},
+      {"shakespeare-gpu", [] { return shakespeare(6, 384, 6, 256, 0.2); }},
+      {"tiny", tiny},
+  };
+  return all;
+}
+
+/// Collects sentences; `unless(good, parts...)` adds one where the condition does not hold.
+struct Problems {
+  std::vector<std::string> found;
+  template <class... Parts>
+  bool unless(bool good, const Parts&... parts) {
+    if (!good) found.push_back(concat(parts...));
+    return good;
+  }
+};
+
+bool check_sizes(const ModelOptions& o, Problems& p) {
+  bool good = true;
+  const auto positive = [&](const char* name, int64_t value) {
+    good &= p.unless(value >= 1, "model.", name, " is ", value, "; choose at least 1");
+  };
+  positive("layers", o.layers);
+  positive("hidden", o.hidden);
+  positive("heads", o.heads);
+  positive("kv_heads", o.kv_heads);
+  positive("ffn", o.ffn);
+  positive("sequence", o.sequence);
+  p.unless(o.vocab >= 0, "model.vocab is ", o.vocab, "; choose at least 1, or 0 for the data's own");
+  return good;
+}
+
+void check_heads(const ModelOptions& o, Problems& p) {
+  p.unless(o.heads % o.kv_heads == 0, "model.heads ", o.heads, " is no multiple of model.kv_heads ", o.kv_heads,
+           "; choose a divisor of ", o.heads, " (or 0: as many as heads)");
+  if (!p.unless(o.hidden % o.heads == 0, "model.hidden ", o.hidden, " cannot be split over model.heads ", o.heads,
+                "; choose a multiple of ", o.heads, ", for example ", (o.hidden / o.heads + 1) * o.heads)) {
+    return;
+  }
+  p.unless(o.position != Position::kRotary || o.hidden / o.heads % 2 == 0, "rotary positions turn pairs, but model.hidden ",
+           o.hidden, " / model.heads ", o.heads, " gives heads of odd width ", o.hidden / o.heads,
+           "; choose an even width per head, or model.position=learned");
+}
+
+void check_numbers(const ModelOptions& o, Problems& p) {
+  const auto probability = [&](const char* name, double value) {
+    p.unless(value >= 0.0 && value < 1.0, "model.", name, " is ", value, "; choose from 0 (off) to below 1");
+  };
+  probability("embedding_dropout", o.embedding_dropout);
+  probability("attention_dropout", o.attention_dropout);
+  probability("residual_dropout", o.residual_dropout);
+  p.unless(o.init_std > 0.0 && o.init_std < 10.0, "model.init_std is ", o.init_std, "; choose above 0, for example 0.02");
+  p.unless(o.norm_eps > 0.0 && o.norm_eps < 1.0, "model.norm_eps is ", o.norm_eps, "; choose above 0, for example 1e-5");
+  p.unless(o.rope_theta > 1.0, "model.rope_theta is ", o.rope_theta, "; choose above 1, for example 10000");
+}
+
+void check_split(const ModelOptions& o, int64_t tp, bool sequence_parallel, Problems& p) {
+  const auto split = [&](const char* name, int64_t value) {
+    p.unless(value % tp == 0, "model.", name, " ", value, " cannot be split over parallel.tp ", tp,
+             "; choose a tp that divides ", value);
+  };
+  split("heads", o.heads);
+  if (o.kv_heads != o.heads) split("kv_heads", o.kv_heads);
+  split("ffn", o.ffn);
+  p.unless(!sequence_parallel || o.sequence % tp == 0, "model.sequence ", o.sequence,
+           " cannot be split over parallel.tp ", tp, ", as parallel.sequence_parallel asks; choose a multiple of ", tp,
+           ", or parallel.sequence_parallel=false");
+}
+
+}  // namespace
+
+const std::vector<std::string>& preset_names() {
+  static const std::vector<std::string> names = [] {
+    std::vector<std::string> list;
+    for (const auto& [name, make] : presets()) list.push_back(name);
+    return list;
+  }();
+  return names;
+}
+
+ModelOptions preset(const std::string& name) {
+  const auto found = presets().find(name);
+  if (found == presets().end()) {
+    std::string all;
+    for (const auto& each : preset_names()) all += (all.empty() ? "" : ", ") + each;
+    const std::string near = nearest(name, preset_names());
+    fail(ExitCode::kUsage, "model.preset ", name, " is unknown", near.empty() ? "" : "; did you mean " + near + "?",
+         " There are: ", all);
+  }
+  ModelOptions options = found->second();
+  options.preset = name;
+  return options;
+}
+
+ModelOptions resolve(ModelOptions o) {
+  if (o.kv_heads == 0) o.kv_heads = o.heads;
+  if (o.ffn == 0) o.ffn = 4 * o.hidden;
+  for (double* p : {&o.embedding_dropout, &o.attention_dropout, &o.residual_dropout}) {
+    if (*p == -1.0) *p = o.dropout;
+  }
+  return o;
+}
+
+std::vector<std::string> problems(const ModelOptions& options, int64_t tp, bool sequence_parallel) {
+  const ModelOptions o = resolve(options);
+  Problems p;
+  const bool sizes = check_sizes(o, p);
+  const bool ranks = p.unless(tp >= 1, "parallel.tp is ", tp, "; choose at least 1");
+  if (sizes) check_heads(o, p);
+  check_numbers(o, p);
+  if (sizes && ranks) check_split(o, tp, sequence_parallel, p);
+  return p.found;
+}
+
+}  // namespace bessemer::models
