@@ -21,7 +21,8 @@ message(STATUS "LibTorch: ${LIBTORCH_DIR}")
 
 add_library(bessemer_torch INTERFACE)
 target_include_directories(bessemer_torch SYSTEM INTERFACE ${LIBTORCH_DIR}/include ${LIBTORCH_DIR}/include/torch/csrc/api/include)
-target_compile_definitions(bessemer_torch INTERFACE _GLIBCXX_USE_CXX11_ABI=1 USE_C10D_GLOO=0)
+# LibTorch's headers bring a newer fmt than the system's library: beside them fmt is used from its headers alone.
+target_compile_definitions(bessemer_torch INTERFACE _GLIBCXX_USE_CXX11_ABI=1 USE_C10D_GLOO=0 FMT_HEADER_ONLY=1)
 file(GLOB torch_runtime LIST_DIRECTORIES true ${LIBTORCH_DIR}/../nvidia/*/lib)
 # libtorch_cpu.so of the pinned wheel needs libcudart and libcupti; its RPATH finds them at run time, the linker must be told.
 foreach(folder ${torch_runtime})
