@@ -6,27 +6,33 @@
 #   launch/demo.sh --text FILE...     learns from your own text (UTF-8)
 #   launch/demo.sh --steps N          N steps instead of 1200
 #   launch/demo.sh --out DIR          works in DIR instead of runs/demo (made anew each time)
+#   launch/demo.sh --built            takes the bessemer that is on the PATH: no set-up, no build
 # --cache DIR and --libtorch DIR are handed to launch/setup.sh.
 set -euo pipefail
 here=$PWD
 cd "$(dirname "$0")/.."
-steps=1200 out=runs/demo texts=() setup=()
+built='' steps=1200 out=runs/demo texts=() setup=()
 while [ $# -gt 0 ]; do
   case $1 in
     --text) shift; while [ $# -gt 0 ] && [ "${1#--}" = "$1" ]; do texts+=("$(cd "$here" && realpath "$1")"); shift; done ;;
+    --built) built=yes; shift ;;
     --steps) steps=$2; shift 2 ;;
     --out) out=$(cd "$here" && realpath -m "$2"); shift 2 ;;
     --cache | --libtorch) setup+=("$1" "$(cd "$here" && realpath -m "$2")"); shift 2 ;;
-    *) sed -n '2,9s/^# \{0,1\}//p' "$0" >&2; [ "$1" = --help ] && exit 0; exit 64 ;;
+    *) sed -n '2,10s/^# \{0,1\}//p' "$0" >&2; [ "$1" = --help ] && exit 0; exit 64 ;;
   esac
 done
 say() { printf '\n== %s\n' "$*"; }
 
-say "1. What Bessemer needs, and the build (minutes the first time)"
-launch/setup.sh "${setup[@]}"
-cmake --preset cpu > build/configure.log 2>&1 || { tail -n 20 build/configure.log >&2; exit 69; }
-cmake --build --preset cpu --target bessemer
+if [ -z "$built" ]; then
+  say "1. What Bessemer needs, and the build (minutes the first time)"
+  launch/setup.sh "${setup[@]}"
+  cmake --preset cpu > build/configure.log 2>&1 || { tail -n 20 build/configure.log >&2; exit 69; }
+  cmake --build --preset cpu --target bessemer
+fi
+path=$PATH
 . launch/env.sh
+[ -z "$built" ] || PATH=$path
 started=$SECONDS
 
 if [ -e "$out" ]; then
@@ -77,7 +83,7 @@ until step=$(last_step "$out/dp2") && [ "${step:-0}" -ge $((steps / 2)) ]; do
   kill -0 "$job" 2> /dev/null || { wait "$job" || exit $?; break; }
   sleep 0.1
 done
-kill -9 $(ranks_of "$job") 2> /dev/null || true
+ranks_of "$job" | xargs -r kill -9 2> /dev/null || true
 wait "$job" 2> /dev/null && echo "(it had finished before the kill)" || echo "killed at step $(last_step "$out/dp2")"
 
 say "4. The same command again: it goes on from the newest checkpoint"
