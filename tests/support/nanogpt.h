@@ -138,9 +138,9 @@ class NanoGpt {
     }
     linear_default(h, vocab_);
     normal(vocab_, h, 0.02);  // wte, drawn again below as lm_head: one tensor
-    weights_["position.weight"] = normal(kSequence, h, 0.02);
+    weights_["embed.position.weight"] = normal(kSequence, h, 0.02);
     for (int64_t i = 0; i < kLayers; ++i) draw_block("h." + std::to_string(i) + ".");
-    weights_["embedding.weight"] = normal(vocab_, h, 0.02);
+    weights_["embed.token.weight"] = normal(vocab_, h, 0.02);
     for (int64_t i = 0; i < kLayers; ++i) {
       const std::string block = "h." + std::to_string(i) + ".";
       const double std = 0.02 / std::sqrt(2.0 * kLayers);
@@ -159,8 +159,8 @@ class NanoGpt {
     normal(h, h, 0.02);
     weights_[block + "mlp.up.weight"] = normal(f, h, 0.02);
     normal(h, f, 0.02);
-    weights_[block + "attention_norm.weight"] = at::ones({h});
-    weights_[block + "mlp_norm.weight"] = at::ones({h});
+    weights_[block + "norm1.weight"] = at::ones({h});
+    weights_[block + "norm2.weight"] = at::ones({h});
   }
 
   int64_t vocab_ = 0;
