@@ -1,5 +1,6 @@
 #include "configs/words.h"
 
+#include <algorithm>
 #include <boost/make_shared.hpp>
 #include <boost/program_options.hpp>
 
@@ -33,6 +34,8 @@ std::vector<Word> split_words(const std::vector<std::string>& arguments, const s
     for (const auto& o : parsed.options) {
       if (o.position_key >= 0) words.push_back({"", o.value, true});
       else words.push_back({o.string_key, o.value, !o.unregistered});
+      const auto switched = [&](const Takeable& t) { return t.name == o.string_key && t.takes == Takes::kOneOrNone; };
+      if (o.value.empty() && std::any_of(options.begin(), options.end(), switched)) words.back().values = {"yes"};
     }
   } catch (const po::error& e) {
     fail(ExitCode::kUsage, e.what(), " (command line)");
