@@ -104,7 +104,7 @@ download_libtorch() {
       --implementation cp --python-version 3.11 --abi cp311 --abi none "${platforms[@]}" \
       "${torch_packages[@]}" < /dev/null > "$log" 2>&1; then
     rm -rf "$part" "$part.tmp"
-    fail "LibTorch could not be downloaded ($(grep -m1 -E '^ *ERROR' "$log" || tail -n1 "$log"); all of it: $log); run this again"
+    fail "LibTorch could not be downloaded: is there a network? (pip: $(grep -m1 -E '^ *ERROR' "$log" || tail -n1 "$log"); all of it: $log); run this again"
   fi
   is_libtorch "$part" || fail "what was downloaded holds no libtorch_cpu.so (see $log)"
   rm -rf "$part.tmp" "$final"
