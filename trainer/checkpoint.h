@@ -9,28 +9,13 @@
 
 #include "trainer/checkpoint_reader.h"
 #include "trainer/run_directory.h"
+#include "trainer/shard_file.h"
 
 namespace bessemer::parallel {
 class Group;
 }
 
 namespace bessemer::trainer {
-
-/// A part of one global tensor that this rank writes: elements [first, first + count) of our slice, row-major.
-///
-/// The slice is [begin, end) along `dim`. Each element of each global tensor is written by exactly one rank (checked
-/// before the checkpoint is published); all ranks cut a tensor along the same `dim`. A tensor written whole has
-/// dim 0, [0, shape[0]).
-struct Chunk {
-  std::string dataset;         ///< "params/h.0.attention.q.weight", "momentum/...", "variance/..."
-  std::vector<int64_t> shape;  ///< of the global tensor
-  int64_t dim = 0;
-  int64_t begin = 0;
-  int64_t end = 0;
-  int64_t first = 0;
-  int64_t count = 0;
-  const float* data = nullptr;  ///< host, `count` elements, untouched until save_checkpoint returns
-};
 
 /// What a checkpoint holds. `chunks` differ per rank; the rest is taken from rank 0.
 struct CheckpointContent {

@@ -30,7 +30,10 @@ Descriptor open_file(const std::string& path, int flags, int mode = 0666);
 void write_at(const Descriptor& file, const std::string& path, int64_t offset, const void* data, int64_t bytes);
 /// Returns the bytes read: fewer than asked for only at the end of the file.
 int64_t read_at(const Descriptor& file, const std::string& path, int64_t offset, void* data, int64_t bytes);
-/// Reserves blocks, so that a full disk is an error here and not later. Error also where a limit forbids the size.
+void append_all(const Descriptor& file, const std::string& path, std::string_view bytes);  ///< to the end of the file
+/// Error where RLIMIT_FSIZE forbids a file of so many bytes (the kernel would kill us in the middle of writing it).
+void check_size_limit(const std::string& path, int64_t bytes);
+/// Reserves blocks, so that a full disk is an error here and not later. check_size_limit is called, too.
 void reserve(const Descriptor& file, const std::string& path, int64_t bytes);
 void sync_file(const Descriptor& file, const std::string& path);
 void sync_directory(const std::string& path);

@@ -1,4 +1,5 @@
 #pragma once
+#include <memory>
 #include <string>
 
 namespace bessemer::trainer {
@@ -23,7 +24,7 @@ class StopRequests {
   std::string stop_file_;
   bool alone_;
   std::string reason_;
-  Handlers* old_;
+  std::unique_ptr<Handlers> old_;
 };
 
 }  // namespace bessemer::trainer

@@ -1,0 +1,145 @@
+#include "trainer/manifest.h"
+
+#include <cmath>
+#include <fmt/format.h>
+
+#include "data/crc32c.h"
+#include "parallel/error.h"
+#include "trainer/files.h"
+
+namespace bessemer::trainer {
+namespace {
+
+using nlohmann::json;
+
+constexpr int kVersion = 1;
+constexpr const char* kFormat = "bessemer checkpoint";
+constexpr const char* kRankFormat = "bessemer checkpoint rank";
+// The text begins with its checksum, so that where the digits are does not depend on anything else.
+constexpr std::string_view kBefore = "{\"crc32c\":\"";
+constexpr std::size_t kDigits = 8;
+
+json to_json(const FileRecord& record) {
+  return {{"name", record.name}, {"size", record.size}, {"crc32c", record.crc32c}};
+}
+
+// Only names that we give: a checkpoint cannot point outside its directory.
+bool plain_name(const std::string& name) {
+  return !name.empty() && name.front() != '.' && name.find('/') == std::string::npos &&
+         name.find('\0') == std::string::npos;
+}
+
+FileRecord file_record(const json& j, const std::string& path) {
+  FileRecord record{j.at("name").get<std::string>(), j.at("size").get<int64_t>(), {}};
+  BESSEMER_CHECK_DATA(plain_name(record.name), path, ": names the file '", record.name, "', which no checkpoint has");
+  record.crc32c = j.at("crc32c").get<std::vector<uint32_t>>();
+  const int64_t blocks = record.size < 0 ? -1 : record.size / kBlockBytes + (record.size % kBlockBytes != 0);
+  BESSEMER_CHECK_DATA(blocks == static_cast<int64_t>(record.crc32c.size()), path, ": ", record.name, " of ",
+                      record.size, " bytes has ", record.crc32c.size(), " checksums, expected ", blocks);
+  return record;
+}
+
+void check_format(const json& j, const char* format, const std::string& path) {
+  BESSEMER_CHECK_DATA(j.at("format").get<std::string>() == format, path, ": is no '", format, "' file");
+  const int version = j.at("version").get<int>();
+  BESSEMER_CHECK_DATA(version == kVersion, path, ": has format version ", version, ", this program reads ", kVersion,
+                      "; use the release that wrote it");
+}
+
+// Parses and fills in; what is missing or of another type is an Error that names the file.
+template <class Fill>
+auto parse(const std::string& text, const std::string& path, const Fill& fill) {
+  try {
+    return fill(json::parse(text));
+  } catch (const json::exception& error) {
+    fail(ExitCode::kBadData, path, ": ", error.what());
+  }
+}
+
+std::string dump(const json& j, const char* what) {
+  try {
+    return j.dump();
+  } catch (const json::exception& error) {  // text that is not UTF-8
+    fail(ExitCode::kBadData, "the ", what, " cannot be written as JSON: ", error.what());
+  }
+}
+
+std::string checksum_of_rest(const std::string& text) {
+  const std::size_t after = kBefore.size() + kDigits;
+  const uint32_t before = data::crc32c(text.data(), kBefore.size());
+  return fmt::format("{:08x}", data::crc32c(text.data() + after, text.size() - after, before));
+}
+
+}  // namespace
+
+std::string to_text(const Manifest& m) {
+  json j = {{"format", kFormat},   {"version", kVersion}, {"save_id", m.save_id},    {"step", m.step},
+            {"config", m.config},  {"state", m.state},    {"tokenizer", m.tokenizer}, {"block_bytes", kBlockBytes}};
+  j["validation_loss"] = std::isfinite(m.validation_loss) ? json(m.validation_loss) : json();
+  for (const FileRecord& record : m.rank_files) j["rank_files"].push_back(to_json(record));
+  std::string text = std::string(kBefore) + std::string(kDigits, '0') + "\"," + dump(j, "manifest").substr(1) + "\n";
+  text.replace(kBefore.size(), kDigits, checksum_of_rest(text));
+  return text;
+}
+
+Manifest parse_manifest(const std::string& text, const std::string& path) {
+  const bool shaped = text.size() > kBefore.size() + kDigits && text.starts_with(kBefore);
+  BESSEMER_CHECK_DATA(shaped, path, ": is no manifest of a checkpoint (", text.size(), " bytes)");
+  const std::string found = text.substr(kBefore.size(), kDigits);
+  const std::string expected = checksum_of_rest(text);
+  BESSEMER_CHECK_DATA(found == expected, path, ": is not as it was written: CRC32C ", expected, ", it says ", found);
+  return parse(text, path, [&](const json& j) {
+    check_format(j, kFormat, path);
+    const json& loss = j.at("validation_loss");
+    Manifest m;
+    m.save_id = j.at("save_id").get<std::string>();
+    m.step = j.at("step").get<int64_t>();
+    m.validation_loss = loss.is_null() ? std::nan("") : loss.get<double>();
+    for (const json& record : j.at("rank_files")) m.rank_files.push_back(file_record(record, path));
+    m.state = j.at("state");
+    m.config = j.at("config").get<std::string>();
+    m.tokenizer = j.at("tokenizer").get<std::string>();
+    return m;
+  });
+}
+
+Manifest read_manifest(const std::string& checkpoint_path) {
+  const std::string path = checkpoint_path + "/" + kManifestName;
+  BESSEMER_CHECK_DATA(file_size(path) >= 0, checkpoint_path, ": is no checkpoint (it has no ", kManifestName, ")");
+  return parse_manifest(read_text(path), path);
+}
+
+std::string to_text(const RankFile& r) {
+  json j = {{"format", kRankFormat}, {"version", kVersion},          {"save_id", r.save_id}, {"step", r.step},
+            {"rank", r.rank},        {"file", to_json(r.shard.file)}, {"chunks", json::array()}};
+  for (const StoredChunk& c : r.shard.chunks) {
+    j["chunks"].push_back({{"dataset", c.dataset}, {"stored", c.stored}, {"shape", c.shape}, {"dim", c.dim},
+                           {"begin", c.begin}, {"end", c.end}, {"first", c.first}, {"count", c.count},
+                           {"offset", c.offset}});
+  }
+  return dump(j, "rank file") + "\n";
+}
+
+RankFile parse_rank_file(const std::string& text, const std::string& path) {
+  return parse(text, path, [&](const json& j) {
+    check_format(j, kRankFormat, path);
+    RankFile r;
+    r.save_id = j.at("save_id").get<std::string>();
+    r.step = j.at("step").get<int64_t>();
+    r.rank = j.at("rank").get<int>();
+    r.shard.file = file_record(j.at("file"), path);
+    for (const json& c : j.at("chunks")) {
+      r.shard.chunks.push_back({c.at("dataset").get<std::string>(), c.at("stored").get<std::string>(),
+                                c.at("shape").get<std::vector<int64_t>>(), c.at("dim").get<int64_t>(),
+                                c.at("begin").get<int64_t>(), c.at("end").get<int64_t>(), c.at("first").get<int64_t>(),
+                                c.at("count").get<int64_t>(), c.at("offset").get<int64_t>()});
+    }
+    return r;
+  });
+}
+
+std::string rank_file_name(int rank) { return fmt::format("rank-{:05}.json", rank); }
+
+std::string shard_name(int writer, int writers) { return fmt::format("shard-{:05}-of-{:05}.h5", writer, writers); }
+
+}  // namespace bessemer::trainer

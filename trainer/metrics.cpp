@@ -1,0 +1,73 @@
+#include "trainer/metrics.h"
+
+#include <fcntl.h>
+
+#include <cmath>
+#include <fmt/format.h>
+#include <nlohmann/json.hpp>
+
+namespace bessemer::trainer {
+namespace {
+
+template <class Float>
+void append_float(std::string& out, const std::string& name, Float value) {
+  if (std::isfinite(value)) {
+    out += fmt::format("\"{}\":{}", name, value);
+  } else {
+    const char* what = std::isnan(value) ? "nan" : value > 0 ? "inf" : "-inf";
+    out += fmt::format("\"{}\":null,\"{}_nonfinite\":\"{}\"", name, name, what);
+  }
+}
+
+// The "step" of a line, or -1 where the line is torn or none of ours.
+int64_t step_of(std::string_view line) {
+  const auto object = nlohmann::json::parse(line, nullptr, /*allow_exceptions=*/false);
+  if (!object.is_object()) return -1;
+  const auto step = object.find("step");
+  return step != object.end() && step->is_number_integer() ? step->get<int64_t>() : -1;
+}
+
+std::string cut_back(const std::string& text, int64_t last_step) {
+  std::string kept;
+  for (std::size_t begin = 0; begin < text.size();) {
+    const auto end = text.find('\n', begin);
+    if (end == std::string::npos) break;  // torn: its writer was killed
+    const std::string_view line(text.data() + begin, end + 1 - begin);
+    const int64_t step = step_of(line);
+    if (step >= 0 && step <= last_step) kept += line;
+    begin = end + 1;
+  }
+  return kept;
+}
+
+}  // namespace
+
+std::string to_json(std::span<const Metric> metrics) {
+  std::string out = "{";
+  for (const Metric& metric : metrics) {
+    if (out.size() > 1) out += ',';
+    if (const auto* integer = std::get_if<int64_t>(&metric.value)) {
+      out += fmt::format("\"{}\":{}", metric.name, *integer);
+    } else if (const auto* single = std::get_if<float>(&metric.value)) {
+      append_float(out, metric.name, *single);
+    } else {
+      append_float(out, metric.name, std::get<double>(metric.value));
+    }
+  }
+  return out + "}";
+}
+
+MetricsLog::MetricsLog(const std::string& path, int64_t last_step) : path_(path) {
+  if (exists(path)) {
+    const std::string text = read_text(path, int64_t{1} << 40);
+    const std::string kept = cut_back(text, last_step);
+    if (kept != text) write_text_atomically(path, kept);
+  }
+  file_ = open_file(path, O_WRONLY | O_CREAT | O_APPEND);
+}
+
+void MetricsLog::write(std::span<const Metric> metrics) { append_all(file_, path_, to_json(metrics) + "\n"); }
+
+void MetricsLog::sync() { sync_file(file_, path_); }
+
+}  // namespace bessemer::trainer
