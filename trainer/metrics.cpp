@@ -12,7 +12,9 @@ namespace {
 template <class Float>
 void append_float(std::string& out, const std::string& name, Float value) {
   if (std::isfinite(value)) {
-    out += fmt::format("\"{}\":{}", name, value);
+    const std::string digits = fmt::format("{}", value);
+    const bool whole = digits.find_first_of(".e") == std::string::npos;  // "-0" would come back as the integer 0
+    out += fmt::format("\"{}\":{}{}", name, digits, whole ? ".0" : "");
   } else {
     const char* what = std::isnan(value) ? "nan" : value > 0 ? "inf" : "-inf";
     out += fmt::format("\"{}\":null,\"{}_nonfinite\":\"{}\"", name, name, what);

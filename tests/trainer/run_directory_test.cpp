@@ -1,0 +1,111 @@
+#include "trainer/run_directory.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <filesystem>
+
+#include "parallel/error.h"
+#include "support/small_checkpoint.h"
+#include "support/temporary_directory.h"
+
+namespace bessemer::trainer {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+using tests::save_small;
+
+TEST(RunDirectory, RefusesASecondJobAndNamesTheFirst) {
+  tests::TemporaryDirectory dir;
+  const std::string path = dir.file("run");
+  const auto first = RunDirectory::claim(path);
+  try {
+    RunDirectory::claim(path);
+    FAIL() << "two jobs hold one directory";
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ExitCode::kEnvironment);
+    EXPECT_THAT(error.what(), HasSubstr("process " + std::to_string(getpid())));
+  }
+}
+
+TEST(RunDirectory, IsFreeAgainWhenItsJobWasKilled) {
+  tests::TemporaryDirectory dir;
+  const pid_t child = fork();
+  if (child == 0) {
+    const auto held = RunDirectory::claim(dir.path());
+    _exit(0);  // without destructors, as a kill
+  }
+  waitpid(child, nullptr, 0);
+  EXPECT_NO_THROW(RunDirectory::claim(dir.path()));
+}
+
+TEST(RunDirectory, RemovesOnlyWhatSavesLeft) {
+  tests::TemporaryDirectory dir;
+  std::filesystem::create_directories(dir.file(".tmp-step-0000000002-0123456789abcdef"));
+  std::filesystem::create_directories(dir.file(".trash-step-0000000001-0123456789abcdef"));
+  write_text_synced(dir.file("config.ini.tmp-0123456789abcdef"), "half");
+  write_text_synced(dir.file(".tmp-notes"), "mine");
+  const auto run = RunDirectory::claim(dir.path());
+  EXPECT_THAT(list_directory(dir.path()), ElementsAre(".tmp-notes", "lock"));
+}
+
+TEST(RunDirectory, ThatCannotBeMadeIsAnError) {
+  tests::TemporaryDirectory dir;
+  write_text_synced(dir.file("file"), "");
+  EXPECT_THROW(RunDirectory::claim(dir.file("file")), Error);
+  EXPECT_THROW(RunDirectory::claim(dir.file("file/run")), Error);
+}
+
+TEST(RunDirectory, KnowsWhetherItHoldsARun) {
+  tests::TemporaryDirectory dir;
+  const auto run = RunDirectory::claim(dir.path());
+  EXPECT_NO_THROW(run.refuse_if_used());
+  EXPECT_EQ(run.read_config(), "");
+  run.write_config("[run]\nseed = 1\n");
+  EXPECT_EQ(run.read_config(), "[run]\nseed = 1\n");
+  EXPECT_THROW(run.refuse_if_used(), Error);
+  EXPECT_NO_THROW(run.check_room(1));
+  EXPECT_THROW(run.check_room(int64_t{1} << 60), Error);
+}
+
+TEST(Checkpoints, TheNewestGoodOneIsFoundAndBrokenOnesAreNamed) {
+  tests::TemporaryDirectory dir;
+  EXPECT_EQ(find_newest(dir.path(), Verify::kAll).step, -1);
+  EXPECT_EQ(find_newest(dir.file("none"), Verify::kAll).step, -1);
+  EXPECT_THROW(find_checkpoint(dir.path(), Verify::kAll), Error);
+  const auto older = save_small(dir.path(), 1);
+  const auto cut = save_small(dir.path(), 12);
+  const auto flipped = save_small(dir.path(), 100);
+  std::filesystem::create_directories(dir.file("step-0000000200"));
+  std::filesystem::create_directories(dir.file("step-elsewhere"));
+  const std::string shard = "/shard-00000-of-00002.h5";
+  std::filesystem::resize_file(cut + shard, 10);
+  auto bytes = read_text(flipped + shard);
+  bytes.back() ^= 1;
+  write_text_synced(flipped + shard, bytes);
+  const auto found = find_newest(dir.path(), Verify::kAll);
+  EXPECT_EQ(found.path, older);
+  EXPECT_THAT(found.warnings, ElementsAre(HasSubstr("step-0000000200"), HasSubstr(flipped + shard), HasSubstr(cut + shard)));
+  EXPECT_EQ(find_newest(dir.path(), Verify::kMetadata).step, 100);  // its blocks are looked at when they are read
+  EXPECT_EQ(find_checkpoint(older, Verify::kAll).step, 1);
+  EXPECT_EQ(find_checkpoint(dir.path(), Verify::kAll).step, 1);
+  EXPECT_THROW(find_checkpoint(flipped, Verify::kAll), Error);
+}
+
+TEST(Retention, KeepsTheNewestAndTheBestAndWhatIsBroken) {
+  tests::TemporaryDirectory dir;
+  const double losses[] = {3.0, 1.0, 2.0, 1.5, NAN, 1.2};
+  for (int64_t step = 1; step <= 6; ++step) save_small(dir.path(), step, losses[step - 1]);
+  std::filesystem::resize_file(dir.file("step-0000000003/manifest.json"), 20);
+  EXPECT_TRUE(apply_retention(dir.path(), 2).empty());
+  EXPECT_THAT(checkpoint_steps(dir.path()), ElementsAre(2, 3, 5, 6));
+  EXPECT_TRUE(apply_retention(dir.path(), 0).empty());  // one good one stays whatever is asked
+  EXPECT_THAT(checkpoint_steps(dir.path()), ElementsAre(2, 3, 6));
+  for (const auto& name : list_directory(dir.path())) EXPECT_NE(name[0], '.');
+}
+
+}  // namespace
+}  // namespace bessemer::trainer
