@@ -45,10 +45,4 @@ std::vector<Difference> changed(const RunConfig& before, const RunConfig& after)
   return out;
 }
 
-uint64_t fingerprint(const RunConfig& config) {
-  uint64_t hash = 0xcbf29ce484222325u;
-  for (const unsigned char c : to_text(config)) hash = (hash ^ c) * 0x100000001b3u;
-  return hash;
-}
-
 }  // namespace bessemer::configs

@@ -22,7 +22,4 @@ struct Difference {
 /// Options that differ and may not on resume. Compared is what they come to: ffn = 0 and ffn = 4 x hidden are the same.
 std::vector<Difference> changed(const RunConfig& before, const RunConfig& after);
 
-/// A short name for the values that all ranks of a job must share (FNV-1a of to_text).
-uint64_t fingerprint(const RunConfig& config);
-
 }  // namespace bessemer::configs

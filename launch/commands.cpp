@@ -46,6 +46,12 @@ std::string help(const std::vector<Command>& commands) {
 
 }  // namespace
 
+std::vector<Command> all_commands() {
+  std::vector<Command> all;
+  for (const auto& part : {config_commands(), version_commands()}) all.insert(all.end(), part.begin(), part.end());
+  return all;
+}
+
 int dispatch(const std::vector<Command>& commands, const Words& words, std::ostream& out) {
   if (words.empty() || words[0] == "--help" || words[0] == "-h" || (words[0] == "help" && words.size() == 1)) {
     out << help(commands);

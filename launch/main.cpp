@@ -1,1 +1,22 @@
-int main() { return 0; }
+#include <iostream>
+
+#include "launch/commands.h"
+#include "launch/machine.h"
+#include "launch/report.h"
+
+// The one place that catches: an error becomes one block on stderr and an exit code.
+int main(int argc, char** argv) {
+  using namespace bessemer;
+  launch::prepare_environment();
+  const launch::Words words(argv + 1, argv + argc);
+  const launch::Place place{words.empty() ? "" : words[0], "", 0, 1};
+  try {
+    return launch::dispatch(launch::all_commands(), words, std::cout);
+  } catch (const Error& e) {
+    launch::write_error(std::cerr, e.code(), e.what(), place, launch::colours());
+    return static_cast<int>(e.code());
+  } catch (const std::exception& e) {
+    launch::write_error(std::cerr, ExitCode::kInternal, e.what(), place, launch::colours());
+    return static_cast<int>(ExitCode::kInternal);
+  }
+}

@@ -98,13 +98,5 @@ TEST(Changed, LetsOnlyTheDocumentedOptionsChange) {
                                 "train.eval_every", "train.eval_batches", "checkpoint.every", "checkpoint.keep", "log.every", "log.tensorboard"));
 }
 
-TEST(Fingerprint, ChangesWithAnyOption) {
-  RunConfig config;
-  const auto before = fingerprint(config);
-  EXPECT_EQ(fingerprint(RunConfig{}), before);
-  config.log.tensorboard = false;
-  EXPECT_NE(fingerprint(config), before);
-}
-
 }  // namespace
 }  // namespace bessemer::configs
