@@ -1,0 +1,160 @@
+#include "models/gpt.h"
+
+#include <c10/core/GradMode.h>
+
+#include "models/blocks/attention.h"
+#include "models/blocks/mlp.h"
+#include "models/blocks/norm.h"
+#include "models/blocks/vocabulary.h"
+#include "models/ops/cross_entropy.h"
+#include "models/ops/embedding.h"
+#include "parallel/collectives.h"
+#include "parallel/error.h"
+
+namespace bessemer::models {
+
+namespace {
+
+struct GptCache : Cache {
+  std::vector<KeyValues> layers;
+  int64_t length = 0;
+  int64_t capacity = 0;
+  int64_t batch = 0;
+};
+
+}  // namespace
+
+struct Gpt::Embed : Block {
+  Embed(const ModelOptions& o, const parallel::Group& group, bool partial)
+      : Block("embed"), tp(group), token("embed.token.weight", o, group), dropout("embed", o.embedding_dropout) {
+    parameters_.push_back(&token.weight());
+    if (o.position == Position::kLearned) {
+      position = whole("embed.position.weight", {o.sequence, o.hidden}, {Init::kNormal, o.init_std}, partial);
+      parameters_.push_back(&position);
+    }
+  }
+  void forward(Pass& pass) override {
+    at::Tensor x = token.embed(pass);  // [s, b, h]
+    if (position.value.defined()) {
+      const int64_t ours = pass.sequence_parallel ? tp.rank() * x.size(0) : 0;
+      x = ops::add_positions(x, position.value, pass.first_position + ours);
+    }
+    pass.residual = dropout(x, pass, tp);
+  }
+  parallel::Group tp;
+  VocabularyMatrix token;
+  Parameter position;
+  DropoutSite dropout;
+};
+
+struct Gpt::Layer : Block {
+  Layer(int64_t index, const ModelOptions& o, const parallel::Group& tp, bool partial)
+      : Block("h." + std::to_string(index)),
+        norm1(name() + ".norm1", o, partial),
+        attention(name() + ".attention.", index, o, tp, partial),
+        norm2(name() + ".norm2", o, partial),
+        mlp(name() + ".mlp.", o, tp, partial) {
+    norm1.list(parameters_);
+    attention.list(parameters_);
+    norm2.list(parameters_);
+    mlp.list(parameters_);
+  }
+  void forward(Pass& pass) override {
+    pass.branch = attention(norm1(pass), pass);
+    pass.branch = mlp(norm2(pass), pass);
+  }
+  StreamNorm norm1;
+  SelfAttention attention;
+  StreamNorm norm2;
+  Mlp mlp;
+};
+
+struct Gpt::Head : Block {
+  Head(const ModelOptions& o, const parallel::Group& tp, bool partial, VocabularyMatrix& tied)
+      : Block("head"), norm("norm", o, partial) {
+    norm.list(parameters_);
+    if (!o.tied) own = std::make_unique<VocabularyMatrix>("head.weight", o, tp);
+    matrix = o.tied ? &tied : own.get();
+    parameters_.push_back(&matrix->weight());
+  }
+  void forward(Pass& pass) override { pass.logits = matrix->logits(norm(pass), pass); }
+  StreamNorm norm;
+  std::unique_ptr<VocabularyMatrix> own;
+  VocabularyMatrix* matrix;
+};
+
+Gpt::Gpt(const ModelOptions& options, const parallel::Grid& grid, bool sequence_parallel)
+    : Model(options), tp_(grid.tp), sequence_parallel_(sequence_parallel && grid.tp.size() > 1) {
+  embed_ = std::make_unique<Embed>(options_, tp_, sequence_parallel_);
+  blocks_.push_back(embed_.get());
+  for (int64_t i = 0; i < options_.layers; ++i) {
+    layers_.push_back(std::make_unique<Layer>(i, options_, tp_, sequence_parallel_));
+    blocks_.push_back(layers_.back().get());
+  }
+  head_ = std::make_unique<Head>(options_, tp_, sequence_parallel_, embed_->token);
+  blocks_.push_back(head_.get());
+  for (Block* block : blocks_) {
+    for (Parameter* p : block->parameters()) {
+      if (std::find(parameters_.begin(), parameters_.end(), p) == parameters_.end()) parameters_.push_back(p);
+    }
+  }
+}
+
+Gpt::~Gpt() = default;
+
+LossSum Gpt::loss(const data::Batch& batch, const Context& context) {
+  const at::Tensor& tokens = batch["tokens"];
+  BESSEMER_CHECK(tokens.size(1) <= options_.sequence, "a batch has rows of ", tokens.size(1),
+                 " tokens, the model's sequence is ", options_.sequence, "; choose data.sequence no longer");
+  Pass pass;
+  pass.context = context;
+  pass.first_row = batch.first_row;
+  pass.sequence_parallel = sequence_parallel_;
+  pass.tokens = tokens.t().contiguous();  // [s, b]
+  for (Block* block : blocks_) block->run(pass);
+
+  const auto flat = [](const at::Tensor& x) { return x.t().reshape({-1}); };  // [b, s] -> [s * b]
+  LossSum loss;
+  at::Tensor mask;
+  loss.weight = tokens.numel();
+  if (batch.has("loss_mask")) {
+    mask = flat(batch["loss_mask"]);
+    loss.weight = mask.sum().item<int64_t>();
+  }
+  const VocabularySlice& slice = head_->matrix->slice();
+  loss.sum = ops::cross_entropy(pass.logits.view({-1, slice.rows}), flat(batch["targets"]), mask, slice.begin,
+                                slice.valid, tp_);
+  return loss;
+}
+
+at::Tensor Gpt::next_logits(const at::Tensor& tokens, Cache& cache) {
+  const c10::NoGradGuard no_gradients;
+  auto& kept = dynamic_cast<GptCache&>(cache);
+  const int64_t n = tokens.size(1);
+  BESSEMER_CHECK(n >= 1 && kept.length + n <= kept.capacity && tokens.size(0) == kept.batch, "the cache holds ",
+                 kept.length, " of ", kept.capacity, " tokens for ", kept.batch, " rows; ", tokens.size(0), " x ", n,
+                 " more do not fit; make a larger cache");
+  Pass pass;
+  pass.first_position = kept.length;
+  pass.cache = &kept.layers;
+  pass.tokens = tokens.t().contiguous();  // [n, b]
+  embed_->run(pass);
+  for (const auto& layer : layers_) layer->run(pass);
+  pass.residual = pass.residual.narrow(0, n - 1, 1);
+  pass.branch = pass.branch.narrow(0, n - 1, 1);
+  head_->run(pass);  // [1, b, v / tp]
+  kept.length += n;
+  return head_->matrix->gather(pass.logits[0]);
+}
+
+std::unique_ptr<Cache> Gpt::make_cache(int64_t batch, int64_t max_tokens) {
+  BESSEMER_CHECK(max_tokens <= options_.sequence, "a cache of ", max_tokens, " tokens is longer than the model's sequence ",
+                 options_.sequence, "; ask for at most that");
+  auto cache = std::make_unique<GptCache>();
+  cache->capacity = max_tokens;
+  cache->batch = batch;
+  for (const auto& layer : layers_) cache->layers.push_back(layer->attention.make_cache(batch, max_tokens));
+  return cache;
+}
+
+}  // namespace bessemer::models
