@@ -11,10 +11,13 @@
 
 #include "parallel/grid.h"
 #include "parallel/thread_backend.h"
+#include "parallel/world.h"
 
 namespace bessemer::tests {
 
-/// Where mpirun started this test program: the number of its ranks and their grid (ranks_main.cpp); else 0.
+/// Where mpirun started this test program: its World (ranks_main.cpp makes it), the number of its ranks and their grid;
+/// else nullptr and 0.
+parallel::World* job_world();
 int job_ranks();
 parallel::Grid job_grid(int tp);
 
