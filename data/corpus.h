@@ -11,11 +11,14 @@ namespace bessemer::data {
 class Corpus {
  public:
   /// \param sequence  windows are sequence + 1 tokens, one every `sequence`.
+  /// \param verify_every_read  DataOptions::verify: check a block's checksum at every read, not only the first.
   /// Errors: Error (65) naming file, found and expected: missing, truncated, foreign, wrong dtype, incomplete set,
   /// checksum, token id >= vocab_size, fewer than sequence + 1 tokens.
-  static std::shared_ptr<const Corpus> open(const std::string& directory, const std::string& split, int64_t sequence);
+  static std::shared_ptr<const Corpus> open(const std::string& directory, const std::string& split, int64_t sequence,
+                                            bool verify_every_read = false);
   virtual ~Corpus() = default;
   virtual int64_t tokens() const = 0;
+  virtual int64_t sequence() const = 0;
   virtual int64_t windows() const = 0;  ///< (tokens - 1) / sequence
   virtual int64_t vocab_size() const = 0;
   virtual std::string tokenizer_sha256() const = 0;

@@ -1,9 +1,7 @@
 #include "data/hdf5.h"
 
-#include <fcntl.h>
 #include <hdf5.h>
 #include <sys/stat.h>
-#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -14,6 +12,7 @@
 #include <mutex>
 #include <utility>
 
+#include "data/file.h"
 #include "parallel/error.h"
 
 namespace bessemer::data {
@@ -163,28 +162,6 @@ File create_file(const std::string& path) {
   return File(WRITING(H5Fcreate(path.c_str(), H5F_ACC_TRUNC, creation.get(), access.get())));
 }
 
-/// HDF5 can crash at exit after a write that found the disk full, so the room is looked for before it writes anything.
-void require_space(const std::string& path, uint64_t bytes) {
-  struct statvfs disk {};
-  const auto slash = path.find_last_of('/');
-  const std::string folder = slash == std::string::npos ? "." : path.substr(0, slash + 1);
-  if (statvfs(folder.c_str(), &disk) != 0) {
-    fail(ExitCode::kEnvironment, path, ": its folder cannot be written: ", std::strerror(errno));
-  }
-  const uint64_t room = static_cast<uint64_t>(disk.f_bavail) * disk.f_frsize;
-  BESSEMER_CHECK_ENV(room >= bytes, path, ": the disk is full: ", bytes, " bytes needed, ", room, " free");
-}
-
-void allocate(const std::string& path) {
-  const int fd = ::open(path.c_str(), O_RDWR | O_CLOEXEC);
-  BESSEMER_CHECK_ENV(fd >= 0, path, ": cannot be opened again: ", std::strerror(errno));
-  struct stat status {};
-  int error = fstat(fd, &status) == 0 ? 0 : errno;
-  if (error == 0 && status.st_size > 0) error = posix_fallocate(fd, 0, status.st_size);
-  ::close(fd);
-  BESSEMER_CHECK_ENV(error == 0, path, ": no room for its ", status.st_size, " bytes: ", std::strerror(error));
-}
-
 void write_layout(const std::string& path, const std::vector<LayoutDataset>& datasets,
                   const std::map<std::string, Attribute>& attributes, const std::map<std::string, std::string>& links,
                   std::map<std::string, uint64_t>& offsets) {
@@ -197,7 +174,7 @@ void write_layout(const std::string& path, const std::vector<LayoutDataset>& dat
   WRITING(H5Fclose(file.release()));
 }
 
-/// bytes of `elements` x size, or the largest number where that overflows.
+/// a x b, or the largest number where that overflows.
 uint64_t multiply(uint64_t a, uint64_t b) {
   uint64_t product = 0;
   return __builtin_mul_overflow(a, b, &product) ? std::numeric_limits<uint64_t>::max() : product;
@@ -214,22 +191,6 @@ uint64_t product(const std::vector<uint64_t>& shape) {
 
 }  // namespace
 
-std::size_t size_of(Dtype dtype) {
-  switch (dtype) {
-    case Dtype::kU8: return 1;
-    case Dtype::kU16: return 2;
-    case Dtype::kU32: case Dtype::kI32: case Dtype::kF32: return 4;
-    case Dtype::kU64: case Dtype::kI64: return 8;
-    case Dtype::kOther: break;
-  }
-  return 0;
-}
-
-const char* name_of(Dtype dtype) {
-  constexpr std::array names{"u8", "u16", "u32", "u64", "i32", "i64", "f32", "other"};
-  return names[static_cast<std::size_t>(dtype)];
-}
-
 uint64_t DatasetInfo::elements() const { return product(shape); }
 
 std::map<std::string, uint64_t> create_layout(const std::string& path, const std::vector<LayoutDataset>& datasets,
@@ -237,12 +198,12 @@ std::map<std::string, uint64_t> create_layout(const std::string& path, const std
                                               const std::map<std::string, std::string>& links) {
   uint64_t bytes = 1 << 16;  // for HDF5's own tables, rounded up
   for (const auto& dataset : datasets) bytes += multiply(product(dataset.shape), size_of(dataset.dtype)) + 1024;
-  require_space(path, bytes);
+  require_space(path, bytes);  // HDF5 can crash at exit after a write of its own that found the disk full
   std::map<std::string, uint64_t> offsets;
   try {
     const Lock lock;
     write_layout(path, datasets, attributes, links, offsets);
-    allocate(path);
+    allocate_file(path);
   } catch (...) {
     ::unlink(path.c_str());
     throw;

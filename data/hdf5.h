@@ -6,16 +6,13 @@
 #include <variant>
 #include <vector>
 
+#include "data/dtype.h"
+
 namespace bessemer::data {
 
 /// The one home of HDF5. Every call into the library, closes included, holds one lock of the process, so any thread may
 /// use these functions; files have no object times and the 1.10 format (checksummed metadata), so that equal content
 /// gives equal bytes.
-
-/// Element types, little-endian in the file. kOther: a type that a foreign file has and we do not write.
-enum class Dtype { kU8, kU16, kU32, kU64, kI32, kI64, kF32, kOther };
-std::size_t size_of(Dtype dtype);       ///< bytes of one element; 0 for kOther
-const char* name_of(Dtype dtype);       ///< "u8", "u16", "u32", "u64", "i32", "i64", "f32", "other"
 
 struct LayoutDataset {
   std::string name;                     ///< '/' makes groups

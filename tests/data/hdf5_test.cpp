@@ -2,56 +2,39 @@
 
 #include <fcntl.h>
 #include <gmock/gmock.h>
-#include <gtest/gtest.h>
 #include <unistd.h>
 
-#include <filesystem>
-#include <fstream>
-#include <iterator>
 #include <thread>
 
-#include "parallel/error.h"
+#include "tests/data/folder.h"
 
 namespace bessemer::data {
 namespace {
 
-class Hdf5 : public testing::Test {
+class Hdf5 : public FolderTest {
  protected:
-  void SetUp() override {
-    folder_ = std::filesystem::temp_directory_path() / concat("bessemer-hdf5-test-", getpid());
-    std::filesystem::create_directories(folder_);
-  }
-  void TearDown() override { std::filesystem::remove_all(folder_); }
-  std::string file(const std::string& name) const { return folder_ / name; }
   static void put(const std::string& path, uint64_t offset, const void* data, std::size_t bytes) {
     const int fd = ::open(path.c_str(), O_WRONLY);
     ASSERT_EQ(::pwrite(fd, data, bytes, static_cast<off_t>(offset)), static_cast<ssize_t>(bytes));
     ::close(fd);
   }
-  static std::string bytes_of(const std::string& path) {
-    std::ifstream in(path, std::ios::binary);
-    return {std::istreambuf_iterator<char>(in), {}};
-  }
-
- private:
-  std::filesystem::path folder_;
 };
 
 TEST_F(Hdf5, ReadsBackWhatWasWrittenAtTheOffsets) {
-  const auto offsets = create_layout(file("a.h5"),
+  const auto offsets = create_layout(at("a.h5"),
                                      {{"weights/h.0/q", Dtype::kF32, {3, 2}}, {"tokens", Dtype::kU16, {5}},
                                       {"empty", Dtype::kU32, {0}}, {"step", Dtype::kI64, {}}},
                                      {});
   const float weights[6] = {1, 2, 3, 4, 5, 6};
   const uint16_t tokens[5] = {9, 8, 7, 6, 65535};
   const int64_t step = -3;
-  put(file("a.h5"), offsets.at("weights/h.0/q"), weights, sizeof weights);
-  put(file("a.h5"), offsets.at("tokens"), tokens, sizeof tokens);
-  put(file("a.h5"), offsets.at("step"), &step, sizeof step);
+  put(at("a.h5"), offsets.at("weights/h.0/q"), weights, sizeof weights);
+  put(at("a.h5"), offsets.at("tokens"), tokens, sizeof tokens);
+  put(at("a.h5"), offsets.at("step"), &step, sizeof step);
   EXPECT_EQ(offsets.at("empty"), 0u);
   for (const auto& [name, offset] : offsets) EXPECT_EQ(offset % 64, 0u) << name;
 
-  const Hdf5File read(file("a.h5"));
+  const Hdf5File read(at("a.h5"));
   ASSERT_EQ(read.datasets().size(), 4u);
   const auto& q = read.dataset("weights/h.0/q");
   EXPECT_EQ(q.dtype, Dtype::kF32);
@@ -73,10 +56,10 @@ TEST_F(Hdf5, ReadsBackWhatWasWrittenAtTheOffsets) {
 
 TEST_F(Hdf5, KeepsAttributesOfEveryKindAndLength) {
   const std::string large(200000, 'x');
-  create_layout(file("a.h5"), {}, {{"text", std::string("größe")}, {"none", std::string()}, {"large", large},
+  create_layout(at("a.h5"), {}, {{"text", std::string("größe")}, {"none", std::string()}, {"large", large},
                                    {"minus", int64_t{-1}}, {"many", uint64_t{1} << 40}, {"vocab", uint32_t{65}},
                                    {"version", std::vector<uint32_t>{1, 0}}});
-  const Hdf5File read(file("a.h5"));
+  const Hdf5File read(at("a.h5"));
   EXPECT_EQ(read.text("text"), "größe");
   EXPECT_EQ(read.text("none"), "");
   EXPECT_EQ(read.text("large"), large);
@@ -92,25 +75,25 @@ TEST_F(Hdf5, KeepsAttributesOfEveryKindAndLength) {
 
 TEST_F(Hdf5, EqualContentGivesEqualBytes) {
   for (const char* name : {"a.h5", "b.h5"}) {
-    create_layout(file(name), {{"g/x", Dtype::kU16, {1000}}, {"y", Dtype::kU8, {1}}}, {{"k", std::string("v")}}, {{"z", "y"}});
+    create_layout(at(name), {{"g/x", Dtype::kU16, {1000}}, {"y", Dtype::kU8, {1}}}, {{"k", std::string("v")}}, {{"z", "y"}});
     if (*name == 'a') std::this_thread::sleep_for(std::chrono::milliseconds(1100));  // times have a resolution of one second
   }
-  EXPECT_EQ(bytes_of(file("a.h5")), bytes_of(file("b.h5")));
+  EXPECT_EQ(bytes_of(at("a.h5")), bytes_of(at("b.h5")));
 }
 
 TEST_F(Hdf5, ALinkIsASecondNameOfTheSameBytes) {
-  const auto offsets = create_layout(file("a.h5"), {{"tokens", Dtype::kU16, {4}}}, {}, {{"data", "tokens"}});
-  const Hdf5File read(file("a.h5"));
+  const auto offsets = create_layout(at("a.h5"), {{"tokens", Dtype::kU16, {4}}}, {}, {{"data", "tokens"}});
+  const Hdf5File read(at("a.h5"));
   EXPECT_EQ(read.dataset("data").offset, offsets.at("tokens"));
 }
 
 TEST_F(Hdf5, EveryTruncationIsRefusedWithTheFilesName) {
-  create_layout(file("a.h5"), {{"tokens", Dtype::kU16, {5000}}}, {{"k", std::string("v")}});
-  const std::string whole = bytes_of(file("a.h5"));
+  create_layout(at("a.h5"), {{"tokens", Dtype::kU16, {5000}}}, {{"k", std::string("v")}});
+  const std::string whole = bytes_of(at("a.h5"));
   for (std::size_t n = 0; n < whole.size(); n += 97) {
-    std::ofstream(file("b.h5"), std::ios::binary).write(whole.data(), static_cast<std::streamsize>(n));
+    std::ofstream(at("b.h5"), std::ios::binary).write(whole.data(), static_cast<std::streamsize>(n));
     try {
-      const Hdf5File read(file("b.h5"));
+      const Hdf5File read(at("b.h5"));
       FAIL() << "opened with " << n << " of " << whole.size() << " bytes";
     } catch (const Error& error) {
       EXPECT_EQ(error.code(), ExitCode::kBadData);
@@ -120,8 +103,8 @@ TEST_F(Hdf5, EveryTruncationIsRefusedWithTheFilesName) {
 }
 
 TEST_F(Hdf5, AMissingDatasetIsNamedBesideThoseFound) {
-  create_layout(file("a.h5"), {{"input_ids", Dtype::kI32, {2, 2}}}, {});
-  const Hdf5File read(file("a.h5"));
+  create_layout(at("a.h5"), {{"input_ids", Dtype::kI32, {2, 2}}}, {});
+  const Hdf5File read(at("a.h5"));
   try {
     read.dataset("tokens");
     FAIL();
@@ -134,19 +117,19 @@ TEST_F(Hdf5, AMissingDatasetIsNamedBesideThoseFound) {
 
 TEST_F(Hdf5, AFolderThatIsNotThereAndADatasetWithoutRoomAreEnvironmentErrors) {
   try {
-    create_layout(file("no/such/folder.h5"), {}, {});
+    create_layout(at("no/such/folder.h5"), {}, {});
     FAIL();
   } catch (const Error& error) {
     EXPECT_EQ(error.code(), ExitCode::kEnvironment);
   }
   try {
-    create_layout(file("huge.h5"), {{"x", Dtype::kF32, {uint64_t{1} << 50}}}, {});
+    create_layout(at("huge.h5"), {{"x", Dtype::kF32, {uint64_t{1} << 50}}}, {});
     FAIL();
   } catch (const Error& error) {
     EXPECT_EQ(error.code(), ExitCode::kEnvironment);
     EXPECT_THAT(error.what(), testing::HasSubstr("disk is full"));
   }
-  EXPECT_FALSE(std::filesystem::exists(file("huge.h5")));
+  EXPECT_FALSE(std::filesystem::exists(at("huge.h5")));
 }
 
 TEST_F(Hdf5, ThreadsMayReadAndWriteAtOnce) {
@@ -155,7 +138,7 @@ TEST_F(Hdf5, ThreadsMayReadAndWriteAtOnce) {
   for (std::size_t t = 0; t < 4; ++t) {
     threads.emplace_back([&, t] {
       for (int i = 0; i < 20; ++i) {
-        const std::string path = file(concat("t", t, ".h5"));
+        const std::string path = at(concat("t", t, ".h5"));
         create_layout(path, {{"x", Dtype::kI64, {100}}}, {{"t", int64_t(t)}});
         good[t] += Hdf5File(path).integer("t") == static_cast<int64_t>(t);
       }

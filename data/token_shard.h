@@ -1,0 +1,77 @@
+#pragma once
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+
+#include "data/hdf5.h"
+
+namespace bessemer::data {
+
+constexpr uint64_t kBlockTokens = 16384;  ///< tokens under one CRC32C; small, as a random window first touches whole blocks
+
+/// What a token shard says of itself: its attributes (data/README.md has the table).
+struct ShardFacts {
+  std::string split;
+  uint32_t index = 0;
+  uint32_t count = 1;
+  std::string dataset_id;        ///< 32 hex digits, the same in all shards of one build
+  uint64_t tokens = 0;           ///< the writer counts them
+  uint64_t documents = 0;        ///< likewise
+  bool continues = false;        ///< the first document began in the shard before
+  std::string tokenizer_name;
+  std::string tokenizer_kind;
+  std::string tokenizer_sha256;
+  uint32_t vocab_size = 0;
+  int64_t eod_id = -1;
+  int64_t bos_id = -1;
+  int64_t pad_id = -1;
+  std::string normalizer = "none";
+  std::string source = "[]";     ///< JSON array of {name, sha256, bytes}
+  std::string content_sha256;    ///< over the little-endian token bytes; the writer computes it
+  Dtype dtype() const { return vocab_size <= 65536 ? Dtype::kU16 : Dtype::kU32; }
+};
+
+/// "train-00000-of-00002.h5"
+std::string shard_name(const std::string& split, uint32_t index, uint32_t count);
+
+/// Writes one shard, in bounded memory; it appears under its name when complete (finish), or not at all.
+class TokenShardWriter {
+ public:
+  TokenShardWriter(std::string path, ShardFacts facts);
+  ~TokenShardWriter();  ///< removes what finish() has not published
+  /// Errors: Error (65) for an id >= vocab_size, (69) where the disk cannot be written.
+  void append(std::span<const uint32_t> ids);
+  void end_document();
+  uint64_t tokens() const;
+  ShardFacts finish();  ///< a document that is still open ends here
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+/// One shard, open for reading from any thread.
+///
+/// Opening checks format, version, kind, types, shapes, counts, offsets and the checksums of the tables; the checksum and
+/// the ids of a block of tokens are checked when it is first touched. Contiguous tokens are mapped into memory; any
+/// other layout is read through HDF5. Errors: Error (65) naming file, found and expected.
+class TokenShard {
+ public:
+  /// \param verify_every_read  check a block's checksum whenever it is read, not only the first time.
+  explicit TokenShard(const std::string& path, bool verify_every_read = false);
+  ~TokenShard();
+  TokenShard(TokenShard&&) noexcept;
+  TokenShard& operator=(TokenShard&&) noexcept;
+  const std::string& path() const;
+  const ShardFacts& facts() const;
+  bool mapped() const;
+  void read(uint64_t first, std::span<int64_t> out) const;  ///< tokens [first, first + out.size())
+  void verify() const;                                      ///< every block, and the SHA-256 of all tokens
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace bessemer::data
