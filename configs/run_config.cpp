@@ -145,6 +145,7 @@ void list(List& v, parallel::ParallelOptions& o) {
                        kMayChange, "where tensors live; auto: a GPU where this binary and machine have one");
   v.count("parallel.threads", o.threads, 0, kMayChange, "compute threads per rank; 0: usable cores / ranks on this host");
   v.count("parallel.bucket_mb", o.bucket_mb, 1, kMayChange, "size of a gradient bucket, MiB");
+  v.yes_no("parallel.share_gpu", o.share_gpu, kMayChange, "several ranks on one GPU: only to try NCCL on a machine that has one");
 }
 
 void list(List& v, trainer::TrainOptions& o) {

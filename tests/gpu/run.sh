@@ -64,7 +64,7 @@ share=(-x NCCL_NET=Socket -x NCCL_SOCKET_IFNAME=lo -x NCCL_IB_DISABLE=1 -x NCCL_
 export NCCL_NET=Socket NCCL_SOCKET_IFNAME=lo NCCL_IB_DISABLE=1 NCCL_P2P_DISABLE=1 NCCL_SHM_DISABLE=1 NCCL_MNNVL_ENABLE=0
 for layout in dp tp; do
   arguments=(bessemer train --data.path=data --run.dir="runs/nccl-$layout" --train.eval_every=0 --checkpoint.every=0 "${small[@]}"
-             --parallel.device=cuda --parallel.backend=nccl --parallel.$layout=2)
+             --parallel.device=cuda --parallel.backend=nccl --parallel.share_gpu "--parallel.$layout=2")
   within 90 "nccl-$layout.log" mpirun "${share[@]}" -n 1 -x NCCL_HOSTID=r0 "${arguments[@]}" : "${share[@]}" -n 1 -x NCCL_HOSTID=r1 "${arguments[@]}"
   check "2 NCCL ranks on one GPU, $layout 2, against one rank" "nccl-$layout" fp32 1e-3 $?
 done
