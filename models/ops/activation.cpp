@@ -1,8 +1,36 @@
 #include "models/ops/activation.h"
 
+#include "models/ops/activation_cpu.h"
+
 namespace bessemer::models::ops {
 
-at::Tensor activation(Activation kind, const at::Tensor& x) {
+namespace {
+
+using torch::autograd::AutogradContext;
+using torch::autograd::tensor_list;
+
+struct CpuActivation : torch::autograd::Function<CpuActivation> {
+  static at::Tensor forward(AutogradContext* ctx, const at::Tensor& given, int64_t kind) {
+    const auto x = given.contiguous();
+    ctx->save_for_backward({x});
+    ctx->saved_data["kind"] = kind;
+    auto shape = x.sizes().vec();
+    if (static_cast<Activation>(kind) == Activation::kSwiglu) shape.back() /= 2;
+    auto y = at::empty(shape, x.options());
+    activation_forward_cpu(static_cast<Activation>(kind), x, y);
+    return y;
+  }
+
+  static tensor_list backward(AutogradContext* ctx, const tensor_list& gradients) {
+    const auto x = ctx->get_saved_variables()[0];
+    auto dx = at::empty_like(x);
+    activation_backward_cpu(static_cast<Activation>(ctx->saved_data["kind"].toInt()), x, gradients[0].contiguous(), dx);
+    return {dx, {}};
+  }
+};
+
+/// On other devices, of LibTorch's operators.
+at::Tensor composed(Activation kind, const at::Tensor& x) {
   switch (kind) {
     case Activation::kGelu: return at::gelu(x);
     case Activation::kGeluTanh: return at::gelu(x, "tanh");
@@ -10,12 +38,16 @@ at::Tensor activation(Activation kind, const at::Tensor& x) {
     case Activation::kRelu2: return at::relu(x).square();
     case Activation::kSwiglu: break;
   }
-  return swiglu(x);
+  const auto parts = x.to(at::kFloat).chunk(2, -1);
+  return (at::silu(parts[0]) * parts[1]).to(x.scalar_type());
 }
 
-at::Tensor swiglu(const at::Tensor& gate_up) {
-  const auto parts = gate_up.to(at::kFloat).chunk(2, -1);
-  return (at::silu(parts[0]) * parts[1]).to(gate_up.scalar_type());
+}  // namespace
+
+at::Tensor activation(Activation kind, const at::Tensor& x) {
+  return x.is_cpu() ? CpuActivation::apply(x, static_cast<int64_t>(kind)) : composed(kind, x);
 }
+
+at::Tensor swiglu(const at::Tensor& gate_up) { return activation(Activation::kSwiglu, gate_up); }
 
 }  // namespace bessemer::models::ops
