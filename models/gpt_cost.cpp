@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "models/blocks/parameters.h"
 #include "models/gpt.h"
 
@@ -19,8 +21,53 @@ int64_t numel(const std::vector<int64_t>& shape) {
   return n;
 }
 
+/// Bytes per token of one micro-batch, of what one rank's tensors hold.
+class TokenBytes {
+ public:
+  TokenBytes(const ModelOptions& o, int64_t tp, bool sequence_parallel, int64_t element)
+      : o_(o),
+        tp_(tp),
+        e_(element),
+        whole_(o.hidden * element),
+        stream_(sequence_parallel ? whole_ / tp : whole_),
+        up_((o.activation == Activation::kSwiglu ? 2 : 1) * o.ffn / tp * element) {}
+
+  /// What autograd keeps of one layer until its backward, from what each operator saves (models/ops).
+  int64_t layer() const {
+    const int64_t norms = 2 * (stream_ + whole_ + kStatistics);  // the sum; the normed input of the next product
+    const int64_t d = o_.hidden / o_.heads;
+    const int64_t qkv = (o_.hidden + 2 * o_.kv_heads * d) / tp_ * e_;
+    const int64_t out = 2 * whole_ / tp_ + o_.heads / tp_ * kFloat;  // as attention and as the product keep it; log-sums
+    return norms + qkv + out + probabilities() + up_ + o_.ffn / tp_ * e_;
+  }
+  /// The head, where its gradient has overwritten the logits: they, the last sum, its norm and that one's gradient.
+  int64_t head(int64_t vocabulary_rows) const {
+    return vocabulary_rows * e_ + 2 * kFloat + stream_ + 2 * whole_ + kStatistics;
+  }
+  /// In the backward of the last layer's MLP: gradients of the stream, of the branch, and of what the activation read.
+  int64_t mlp_backward() const { return 2 * stream_ + up_; }
+
+ private:
+  static constexpr int64_t kFloat = 4;
+  static constexpr int64_t kStatistics = 2 * kFloat;  ///< mean and 1 / deviation of a row
+
+  /// The composed attention (attention dropout) keeps probabilities, masks and their product, fp32 [b, a / tp, s, s].
+  int64_t probabilities() const {
+    return o_.attention_dropout > 0.0 ? 3 * kFloat * o_.heads / tp_ * o_.sequence : 0;
+  }
+
+  const ModelOptions& o_;
+  int64_t tp_;
+  int64_t e_;
+  int64_t whole_;   ///< a row of h on this rank where the sequence is whole
+  int64_t stream_;  ///< a row of the residual stream
+  int64_t up_;      ///< a row of the first product of the MLP
+};
+
 }  // namespace
 
+// FLOPs: 6 per weight of a matrix and token (2 forward, 4 backward), and 12 L h s for the two products of attention, its
+// causal half not taken off. Source: Chowdhery et al. 2022 (PaLM), appendix B; nanoGPT, model.py, estimate_mfu.
 ModelCost Gpt::cost(int64_t micro_batch, at::ScalarType dtype) const {
   const ModelOptions& o = options_;
   ModelCost cost;
@@ -29,7 +76,10 @@ ModelCost Gpt::cost(int64_t micro_batch, at::ScalarType dtype) const {
   for (const Parameter* p : parameters_) {
     for (const Piece& piece : p->pieces) cost.parameters += numel(piece.shape);
   }
-  (void)micro_batch, (void)dtype;
+  const TokenBytes bytes(o, tp_.size(), sequence_parallel_, static_cast<int64_t>(at::elementSize(dtype)));
+  const int64_t ids = 5 * static_cast<int64_t>(sizeof(int64_t));  // tokens and targets, both also transposed; ours
+  const int64_t last = std::max(bytes.head(vocabulary_slice(o.vocab, tp_).rows), bytes.mlp_backward());
+  cost.activation_bytes = micro_batch * o.sequence * (o.layers * bytes.layer() + last + ids);
   return cost;
 }
 

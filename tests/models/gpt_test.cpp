@@ -188,6 +188,15 @@ TEST(Gpt, HasThePublishedSizeAndNanogptsFlops) {
   EXPECT_EQ(gpt2.flops_per_token, 6 * (124439808.0 - 1024 * 768 - vectors) + 12.0 * 12 * 768 * 1024);
 }
 
+TEST(Gpt, PredictsActivationsByBatchAndDtype) {
+  const auto gpt2 = make_model(preset("gpt2-124m"), {}, false);
+  const int64_t one = gpt2->cost(1, at::kFloat).activation_bytes;
+  EXPECT_EQ(gpt2->cost(8, at::kFloat).activation_bytes, 8 * one);
+  EXPECT_NEAR(static_cast<double>(gpt2->cost(1, at::kBFloat16).activation_bytes) / static_cast<double>(one), 0.5, 0.01);
+  // Per token and layer: two sums, two normed inputs, q k v, attention's output twice, and 4 h twice in the MLP.
+  EXPECT_NEAR(static_cast<double>(one) / (1024.0 * 4), 12 * (2 + 2 + 3 + 2 + 8) * 768 + 50304 + 3 * 768, 1000.0);
+}
+
 TEST(Gpt, RefusesAShapeWithEveryProblemInOneMessage) {
   ModelOptions o = small();
   o.heads = 5, o.dropout = 2.0;
