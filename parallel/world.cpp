@@ -50,6 +50,8 @@ Group host_group(MPI_Comm comm, BackendKind kind) {
     return Group(std::move(shm));
   }
   auto mpi = make_mpi_backend(handle);
+  // Several hosts are nothing to mention; a /dev/shm that is too small is: it costs speed.
+  if (!shm && mpi->rank() == 0 && why.starts_with("/dev/shm")) std::fprintf(stderr, "parallel: MPI instead of shared memory: %s\n", why.c_str());
   return Group(shm ? make_backend_by_size(std::move(mpi), std::move(shm)) : std::move(mpi));
 }
 
