@@ -1,0 +1,38 @@
+#pragma once
+#include <optional>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "data/token_shard.h"
+
+namespace bessemer::data {
+
+/// Deals a stream of tokens out to the shards of a build: its first tokens to "train", the rest to "val", cut at exact counts.
+///
+/// A document that crosses such a cut ends there and goes on as the first document of the next shard.
+class ShardSink {
+ public:
+  /// \param facts  what all shards have in common.
+  ShardSink(std::string directory, const ShardFacts& facts, uint64_t train_tokens, uint64_t val_tokens, uint64_t shard_tokens);
+  void append(std::span<const uint32_t> ids);  ///< Error (65) where there are more than was said
+  void end_document();
+  /// Completes the last shard. Errors: Error (65) where fewer tokens came than was said: an input changed under us.
+  std::vector<ShardFacts> finish();
+
+ private:
+  struct Planned {
+    ShardFacts facts;
+    uint64_t tokens = 0;
+  };
+  void plan(const ShardFacts& facts, const std::string& split, uint64_t tokens, uint64_t shard_tokens);
+  void open_next();
+  std::string directory_;
+  std::vector<Planned> planned_;
+  std::vector<ShardFacts> done_;
+  std::optional<TokenShardWriter> writer_;  ///< of planned_[done_.size()]
+  bool within_document_ = false;            ///< tokens came since the last end of a document
+  bool document_in_shard_ = false;          ///< likewise, and in this shard
+};
+
+}  // namespace bessemer::data

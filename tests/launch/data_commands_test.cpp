@@ -1,0 +1,71 @@
+#include <gmock/gmock.h>
+
+#include <nlohmann/json.hpp>
+
+#include "launch/commands.h"
+#include "tests/data/folder.h"
+
+namespace bessemer::launch {
+namespace {
+
+using testing::HasSubstr;
+
+class DataCommands : public data::FolderTest {
+ protected:
+  /// Runs a command; its stdout goes to out_.
+  int run(const Words& words) {
+    testing::internal::CaptureStdout();
+    int code = -1;
+    try {
+      code = dispatch(data_commands(), words, help_);
+    } catch (...) {
+      out_ = testing::internal::GetCapturedStdout();
+      throw;
+    }
+    out_ = testing::internal::GetCapturedStdout();
+    return code;
+  }
+  std::string out_;
+  std::ostringstream help_;
+};
+
+TEST_F(DataCommands, BuildInfoAndVerifyAgree) {
+  const std::string text = write("a.txt", "To be, or not to be, that is the question");
+  ASSERT_EQ(run({"data", "build", "--input", text, "--out", at("d"), "--tokenizer", "bytes", "--json"}), 0);
+  const auto built = nlohmann::json::parse(out_);
+  EXPECT_EQ(built["train_tokens"], 36);
+  ASSERT_EQ(run({"data", "info", at("d"), "--json"}), 0);
+  const auto info = nlohmann::json::parse(out_);
+  EXPECT_EQ(info["splits"]["train"]["tokens"], 36);
+  EXPECT_EQ(info["splits"]["val"]["tokens"], 5);
+  EXPECT_EQ(info["vocab_size"], 256);
+  EXPECT_EQ(info["dataset_id"], built["dataset_id"]);
+  ASSERT_EQ(run({"data", "info", at("d")}), 0);
+  EXPECT_THAT(out_, HasSubstr("train-00000-of-00001.h5"));
+  EXPECT_EQ(run({"data", "verify", at("d")}), 0);
+}
+
+TEST_F(DataCommands, VerifyNamesADamagedFile) {
+  const std::string text = write("a.txt", std::string(1000, 'x'));
+  ASSERT_EQ(run({"data", "build", "--input", text, "--out", at("d"), "--tokenizer", "chars"}), 0);
+  const std::string shard = at("d/train-00000-of-00001.h5");
+  std::string bytes = bytes_of(shard);
+  bytes[data::Hdf5File(shard).dataset("tokens").offset + 5] ^= 1;
+  write("d/train-00000-of-00001.h5", bytes);
+  EXPECT_EQ(run({"data", "verify", at("d")}), 65);
+  EXPECT_THAT(out_, testing::AllOf(HasSubstr("broken"), HasSubstr("train-00000-of-00001.h5"), HasSubstr("dataset.json")));
+}
+
+TEST_F(DataCommands, WrongFlagsAreRefusedWithASuggestion) {
+  const std::string message = refusal([&] { run({"data", "build", "--inptu", "x", "--out", at("d")}); }, ExitCode::kUsage);
+  EXPECT_THAT(message, testing::AllOf(HasSubstr("did you mean --input"), HasSubstr("--tokenizer")));
+  refusal([&] { run({"data", "info"}); }, ExitCode::kUsage);
+  EXPECT_THAT(refusal([&] { run({"data", "info", folder()}); }), HasSubstr("no token shards"));
+}
+
+TEST_F(DataCommands, HelpBeginsWithAnExample) {
+  for (const auto& command : data_commands()) EXPECT_EQ(command.help().rfind("example:\n  bessemer " + command.name, 0), 0u);
+}
+
+}  // namespace
+}  // namespace bessemer::launch
