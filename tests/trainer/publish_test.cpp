@@ -1,7 +1,10 @@
 #include "trainer/publish.h"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
+#include <sched.h>
 #include <signal.h>
+#include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -91,6 +94,49 @@ TEST(Save, BeyondTheFileSizeLimitIsAnErrorNotADeath) {
   ASSERT_TRUE(WIFEXITED(status));
   EXPECT_EQ(WEXITSTATUS(status), 9);
   EXPECT_EQ(list_directory(run.path()), std::vector<std::string>{"step-0000000001"});
+}
+
+// Only root may mount; others skip.
+bool mount_small_disk(const std::string& path, const char* size) {
+  return unshare(CLONE_NEWNS) == 0 && mount("none", "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0 &&
+         mount("tmpfs", path.c_str(), "tmpfs", 0, size) == 0;
+}
+
+// The check at the beginning is told too small a size, as if another program had filled the disk meanwhile.
+void save_on_a_full_disk(const std::string& run) {
+  const Reached nothing = [](std::string_view) {};
+  save_small(run, 1);
+  tests::Parts parts;
+  parts.add("params/w", 2, {1 << 20}, 0, 0, 1 << 20);
+  const std::string filler = run + "/filler";
+  for (const int64_t left : {int64_t{300} << 10, int64_t{12} << 10, int64_t{4} << 10, int64_t{0}}) {
+    remove_tree(filler);
+    const auto plan = begin_save(run, 2, 1, 64, nothing);
+    const int64_t fill = free_bytes(run) - left;
+    reserve(open_file(filler, O_WRONLY | O_CREAT), filler, fill);
+    try {
+      write_rank(plan, 0, 0, parts.chunks, nothing);
+      _exit(10);
+    } catch (const Error& error) {
+      if (error.code() != ExitCode::kEnvironment) _exit(11);
+    }
+    abandon(plan);
+    if (list_directory(run) != std::vector<std::string>{"filler", "step-0000000001"}) _exit(12);
+    if (!holds_small(CheckpointReader::open(run + "/step-0000000001", Verify::kAll), 1)) _exit(13);
+  }
+  remove_tree(filler);
+  save_small(run, 3);
+}
+
+TEST(Save, OnADiskThatFillsUpIsAnErrorAndTheNextOneWorks) {
+  tests::TemporaryDirectory run;
+  const int status = in_child([&] {
+    if (!mount_small_disk(run.path(), "size=2m")) _exit(77);
+    save_on_a_full_disk(run.path());
+  });
+  ASSERT_TRUE(WIFEXITED(status)) << "signal " << WTERMSIG(status);
+  if (WEXITSTATUS(status) == 77) GTEST_SKIP() << "mounting needs root";
+  EXPECT_EQ(WEXITSTATUS(status), 0);
 }
 
 TEST(Save, MoreThanTheDiskHoldsIsRefusedBeforeAnythingIsWritten) {
