@@ -1,6 +1,7 @@
-#include <cmath>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
+
+#include <cmath>
 #include <nlohmann/json.hpp>
 
 #include "launch/arguments.h"
@@ -28,12 +29,15 @@ json loss_of(const CheckpointReader& checkpoint) {
   return std::isfinite(loss) ? json(loss) : json();
 }
 
-std::string loss_text(const json& loss) { return loss.is_null() ? "-" : fmt::format("{:.4f}", loss.get<double>()); }
+std::string loss_text(const json& loss) {
+  return loss.is_null() ? "-" : fmt::format("{:.4f}", loss.get<double>());
+}
 
 std::string list_help() {
   return "example:\n  bessemer ckpt list runs/first\n\n"
          "Shows the checkpoints of a run, the newest last, and those that are not whole.\n\n"
-         "usage: bessemer ckpt list RUN [--json]\n" + flags_help({kJson});
+         "usage: bessemer ckpt list RUN [--json]\n" +
+         flags_help({kJson});
 }
 
 int list(const Words& words) {
@@ -63,7 +67,8 @@ int list(const Words& words) {
       fmt::print("{:>12} {:>16} {:>10}  {}\n", row["step"].get<int64_t>(), row["bytes"].get<int64_t>(),
                  loss_text(row["validation_loss"]), path);
     } else {
-      fmt::print("{:>12} {:>16} {:>10}  {}\n", row["step"].get<int64_t>(), "broken", "-", row["problem"].get<std::string>());
+      fmt::print("{:>12} {:>16} {:>10}  {}\n", row["step"].get<int64_t>(), "broken", "-",
+                 row["problem"].get<std::string>());
     }
   }
   return 0;
@@ -71,11 +76,15 @@ int list(const Words& words) {
 
 std::string info_help() {
   return "example:\n  bessemer ckpt info runs/first/step-0000000500\n\n"
-         "Shows what a checkpoint holds: step, state, configuration, tensors. PATH is a checkpoint, or a run's directory\n"
-         "(its newest whole checkpoint).\n\nusage: bessemer ckpt info PATH [--json]\n" + flags_help({kJson});
+         "Shows what a checkpoint holds: step, state, configuration, tensors. PATH is a checkpoint, or a run's "
+         "directory\n"
+         "(its newest whole checkpoint).\n\nusage: bessemer ckpt info PATH [--json]\n" +
+         flags_help({kJson});
 }
 
-std::string shape_text(const std::vector<int64_t>& shape) { return fmt::format("[{}]", fmt::join(shape, ", ")); }
+std::string shape_text(const std::vector<int64_t>& shape) {
+  return fmt::format("[{}]", fmt::join(shape, ", "));
+}
 
 int info(const Words& words) {
   const Arguments arguments(words, {kJson}, {"PATH"});
@@ -85,9 +94,14 @@ int info(const Words& words) {
   if (arguments.flag("json")) {
     json tensors = json::object();
     for (const auto& name : checkpoint.datasets()) tensors[name] = checkpoint.shape(name);
-    fmt::print("{}\n", json{{"path", found.path}, {"step", found.step}, {"bytes", checkpoint.bytes()},
-                            {"validation_loss", loss_of(checkpoint)}, {"state", checkpoint.state()},
-                            {"config", checkpoint.config()}, {"tensors", tensors}}.dump());
+    fmt::print("{}\n", json{{"path", found.path},
+                            {"step", found.step},
+                            {"bytes", checkpoint.bytes()},
+                            {"validation_loss", loss_of(checkpoint)},
+                            {"state", checkpoint.state()},
+                            {"config", checkpoint.config()},
+                            {"tensors", tensors}}
+                           .dump());
     return 0;
   }
   fmt::print("path             {}\nstep             {}\nbytes            {}\nvalidation loss  {}\n", found.path,
@@ -105,9 +119,11 @@ int info(const Words& words) {
 
 std::string verify_help() {
   return "example:\n  bessemer ckpt verify runs/first\n\n"
-         "Reads every byte of a checkpoint, or of all of a run's, and names each file, tensor and block that is not as it\n"
+         "Reads every byte of a checkpoint, or of all of a run's, and names each file, tensor and block that is not as "
+         "it\n"
          "was written. Exit code 65 if anything is wrong. Needs neither MPI nor a GPU.\n\n"
-         "usage: bessemer ckpt verify PATH [--json]\n" + flags_help({kJson});
+         "usage: bessemer ckpt verify PATH [--json]\n" +
+         flags_help({kJson});
 }
 
 int verify(const Words& words) {

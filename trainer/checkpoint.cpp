@@ -31,8 +31,11 @@ void agree(const Group& world, const std::function<void()>& work) {
 }
 
 SavePlan share(SavePlan plan, const Group& world) {
-  const json mine = {{"run", plan.run_path}, {"temporary", plan.temporary}, {"save_id", plan.save_id},
-                     {"step", plan.step},    {"writers", plan.writers}};
+  const json mine = {{"run", plan.run_path},
+                     {"temporary", plan.temporary},
+                     {"save_id", plan.save_id},
+                     {"step", plan.step},
+                     {"writers", plan.writers}};
   const json j = json::parse(world.broadcast(mine.dump(), 0));
   return {j["run"], j["temporary"], j["save_id"], j["step"], j["writers"]};
 }
@@ -55,7 +58,7 @@ Writers count_writers(bool writes, const Group& world) {
 
 Manifest make_manifest(const CheckpointContent& content, const SavePlan& plan,
                        const std::vector<std::string>& records) {
-  Manifest manifest{plan.save_id, content.step, content.validation_loss, {},
+  Manifest manifest{plan.save_id,  content.step,   content.validation_loss, {},
                     content.state, content.config, content.tokenizer};
   for (const std::string& record : records) {
     if (record.empty()) continue;

@@ -25,7 +25,7 @@ struct CheckpointContent {
   std::string config;         ///< complete INI text
   std::string tokenizer;      ///< JSON text, "" for none
   double validation_loss = std::numeric_limits<double>::quiet_NaN();  ///< newest known at this step; nan: none
-  int64_t keep = 3;  ///< newest kept; the one with the least validation loss besides
+  int64_t keep = 3;                               ///< newest kept; the one with the least validation loss besides
   std::function<void(std::string_view)> reached;  ///< called by name before each step of the protocol (crash tests)
 };
 

@@ -32,7 +32,8 @@ void note_problems(std::vector<std::string>& problems, const Work& work) {
 RankFile read_rank_file(const std::string& directory, const FileRecord& record, const Manifest& manifest) {
   const std::string path = directory + "/" + record.name;
   BESSEMER_CHECK_DATA(exists(path), path, ": is missing");
-  BESSEMER_CHECK_DATA(file_size(path) == record.size, path, ": has ", file_size(path), " bytes, expected ", record.size);
+  BESSEMER_CHECK_DATA(file_size(path) == record.size, path, ": has ", file_size(path), " bytes, expected ",
+                      record.size);
   std::string text(static_cast<std::size_t>(record.size), '\0');
   VerifiedFiles(directory, {record}).read(0, 0, record.size, text.data(), "the rank file");
   RankFile rank = parse_rank_file(text, path);
@@ -45,7 +46,8 @@ RankFile read_rank_file(const std::string& directory, const FileRecord& record, 
 void check_shard_size(const std::string& directory, const FileRecord& record) {
   const std::string path = directory + "/" + record.name;
   BESSEMER_CHECK_DATA(exists(path), path, ": is missing");
-  BESSEMER_CHECK_DATA(file_size(path) == record.size, path, ": has ", file_size(path), " bytes, expected ", record.size);
+  BESSEMER_CHECK_DATA(file_size(path) == record.size, path, ": has ", file_size(path), " bytes, expected ",
+                      record.size);
 }
 
 std::string tensors_in(const ShardInfo& shard, int64_t block) {
@@ -135,13 +137,27 @@ CheckpointReader::CheckpointReader(CheckpointReader&&) noexcept = default;
 CheckpointReader& CheckpointReader::operator=(CheckpointReader&&) noexcept = default;
 CheckpointReader::~CheckpointReader() = default;
 
-const std::string& CheckpointReader::path() const { return state_->path; }
-int64_t CheckpointReader::step() const { return state_->contents.manifest.step; }
-const nlohmann::json& CheckpointReader::state() const { return state_->contents.manifest.state; }
-const std::string& CheckpointReader::config() const { return state_->contents.manifest.config; }
-const std::string& CheckpointReader::tokenizer() const { return state_->contents.manifest.tokenizer; }
-double CheckpointReader::validation_loss() const { return state_->contents.manifest.validation_loss; }
-int64_t CheckpointReader::bytes() const { return state_->contents.bytes; }
+const std::string& CheckpointReader::path() const {
+  return state_->path;
+}
+int64_t CheckpointReader::step() const {
+  return state_->contents.manifest.step;
+}
+const nlohmann::json& CheckpointReader::state() const {
+  return state_->contents.manifest.state;
+}
+const std::string& CheckpointReader::config() const {
+  return state_->contents.manifest.config;
+}
+const std::string& CheckpointReader::tokenizer() const {
+  return state_->contents.manifest.tokenizer;
+}
+double CheckpointReader::validation_loss() const {
+  return state_->contents.manifest.validation_loss;
+}
+int64_t CheckpointReader::bytes() const {
+  return state_->contents.bytes;
+}
 
 std::vector<std::string> CheckpointReader::datasets() const {
   std::vector<std::string> names;
@@ -149,7 +165,9 @@ std::vector<std::string> CheckpointReader::datasets() const {
   return names;
 }
 
-bool CheckpointReader::has(const std::string& dataset) const { return state_->contents.tensors.count(dataset) != 0; }
+bool CheckpointReader::has(const std::string& dataset) const {
+  return state_->contents.tensors.count(dataset) != 0;
+}
 
 const std::vector<int64_t>& CheckpointReader::shape(const std::string& dataset) const {
   return state_->tensor(dataset).shape;

@@ -26,11 +26,11 @@ class CheckpointReader {
 
   const std::string& path() const;
   int64_t step() const;
-  const nlohmann::json& state() const;    ///< as handed to save_checkpoint
-  const std::string& config() const;      ///< complete INI text
-  const std::string& tokenizer() const;   ///< JSON text; "" if there was none
-  double validation_loss() const;         ///< nan if none was known
-  int64_t bytes() const;                  ///< of all files
+  const nlohmann::json& state() const;   ///< as handed to save_checkpoint
+  const std::string& config() const;     ///< complete INI text
+  const std::string& tokenizer() const;  ///< JSON text; "" if there was none
+  double validation_loss() const;        ///< nan if none was known
+  int64_t bytes() const;                 ///< of all files
 
   std::vector<std::string> datasets() const;  ///< "params/...", "momentum/...", "variance/...", sorted
   bool has(const std::string& dataset) const;

@@ -1,11 +1,11 @@
 #include "trainer/event_file.h"
 
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <unistd.h>
 
 #include <bit>
 #include <chrono>
-#include <fmt/format.h>
 
 #include "data/crc32c.h"
 #include "parallel/error.h"
@@ -42,7 +42,9 @@ std::string event_head(int64_t step) {
   return out;
 }
 
-uint32_t masked(uint32_t crc) { return (crc >> 15 | crc << 17) + 0xa282ead8u; }
+uint32_t masked(uint32_t crc) {
+  return (crc >> 15 | crc << 17) + 0xa282ead8u;
+}
 
 std::string file_name() {
   char host[256] = "host";

@@ -2,6 +2,7 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <sys/random.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -13,7 +14,6 @@
 #include <cstdio>
 #include <cstring>
 #include <filesystem>
-#include <fmt/format.h>
 #include <utility>
 
 #include "parallel/error.h"
@@ -39,7 +39,9 @@ Descriptor::~Descriptor() {
   if (fd_ >= 0) close(fd_);
 }
 
-int Descriptor::release() { return std::exchange(fd_, -1); }
+int Descriptor::release() {
+  return std::exchange(fd_, -1);
+}
 
 Descriptor open_file(const std::string& path, int flags, int mode) {
   int fd;
@@ -108,7 +110,9 @@ void sync_file(const Descriptor& file, const std::string& path) {
   if (fsync(file.get()) != 0) fail_call("fsync", path, errno);
 }
 
-void sync_directory(const std::string& path) { sync_file(open_file(path, O_RDONLY | O_DIRECTORY), path); }
+void sync_directory(const std::string& path) {
+  sync_file(open_file(path, O_RDONLY | O_DIRECTORY), path);
+}
 
 std::string read_text(const std::string& path, int64_t limit) {
   const Descriptor file = open_file(path, O_RDONLY);

@@ -39,9 +39,9 @@ void sync_file(const Descriptor& file, const std::string& path);
 void sync_directory(const std::string& path);
 
 std::string read_text(const std::string& path, int64_t limit = int64_t{1} << 30);
-void write_text_synced(const std::string& path, std::string_view text);     ///< truncates, writes, fsync
+void write_text_synced(const std::string& path, std::string_view text);      ///< truncates, writes, fsync
 void write_text_atomically(const std::string& path, std::string_view text);  ///< temporary, fsync, rename, fsync parent
-int64_t file_size(const std::string& path);                                ///< -1 if there is none
+int64_t file_size(const std::string& path);                                  ///< -1 if there is none
 bool exists(const std::string& path);
 void make_directories(const std::string& path);
 void rename_path(const std::string& from, const std::string& to);

@@ -1,7 +1,8 @@
 #include "trainer/manifest.h"
 
-#include <cmath>
 #include <fmt/format.h>
+
+#include <cmath>
 
 #include "data/crc32c.h"
 #include "parallel/error.h"
@@ -73,8 +74,8 @@ std::string checksum_of_rest(const std::string& text) {
 }  // namespace
 
 std::string to_text(const Manifest& m) {
-  json j = {{"format", kFormat},   {"version", kVersion}, {"save_id", m.save_id},    {"step", m.step},
-            {"config", m.config},  {"state", m.state},    {"tokenizer", m.tokenizer}, {"block_bytes", kBlockBytes}};
+  json j = {{"format", kFormat},  {"version", kVersion}, {"save_id", m.save_id},     {"step", m.step},
+            {"config", m.config}, {"state", m.state},    {"tokenizer", m.tokenizer}, {"block_bytes", kBlockBytes}};
   j["validation_loss"] = std::isfinite(m.validation_loss) ? json(m.validation_loss) : json();
   for (const FileRecord& record : m.rank_files) j["rank_files"].push_back(to_json(record));
   std::string text = std::string(kBefore) + std::string(kDigits, '0') + "\"," + dump(j, "manifest").substr(1) + "\n";
@@ -110,11 +111,17 @@ Manifest read_manifest(const std::string& checkpoint_path) {
 }
 
 std::string to_text(const RankFile& r) {
-  json j = {{"format", kRankFormat}, {"version", kVersion},          {"save_id", r.save_id}, {"step", r.step},
+  json j = {{"format", kRankFormat}, {"version", kVersion},           {"save_id", r.save_id},   {"step", r.step},
             {"rank", r.rank},        {"file", to_json(r.shard.file)}, {"chunks", json::array()}};
   for (const StoredChunk& c : r.shard.chunks) {
-    j["chunks"].push_back({{"dataset", c.dataset}, {"stored", c.stored}, {"shape", c.shape}, {"dim", c.dim},
-                           {"begin", c.begin}, {"end", c.end}, {"first", c.first}, {"count", c.count},
+    j["chunks"].push_back({{"dataset", c.dataset},
+                           {"stored", c.stored},
+                           {"shape", c.shape},
+                           {"dim", c.dim},
+                           {"begin", c.begin},
+                           {"end", c.end},
+                           {"first", c.first},
+                           {"count", c.count},
                            {"offset", c.offset}});
   }
   return dump(j, "rank file") + "\n";
@@ -138,8 +145,12 @@ RankFile parse_rank_file(const std::string& text, const std::string& path) {
   });
 }
 
-std::string rank_file_name(int rank) { return fmt::format("rank-{:05}.json", rank); }
+std::string rank_file_name(int rank) {
+  return fmt::format("rank-{:05}.json", rank);
+}
 
-std::string shard_name(int writer, int writers) { return fmt::format("shard-{:05}-of-{:05}.h5", writer, writers); }
+std::string shard_name(int writer, int writers) {
+  return fmt::format("shard-{:05}-of-{:05}.h5", writer, writers);
+}
 
 }  // namespace bessemer::trainer

@@ -36,8 +36,8 @@ struct RankFile {
 std::string to_text(const RankFile& rank);
 RankFile parse_rank_file(const std::string& text, const std::string& path);
 
-std::string rank_file_name(int rank);              ///< "rank-00003.json"
-std::string shard_name(int writer, int writers);   ///< "shard-00003-of-00008.h5"
+std::string rank_file_name(int rank);             ///< "rank-00003.json"
+std::string shard_name(int writer, int writers);  ///< "shard-00003-of-00008.h5"
 inline constexpr const char* kManifestName = "manifest.json";
 
 }  // namespace bessemer::trainer

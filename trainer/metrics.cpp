@@ -1,9 +1,9 @@
 #include "trainer/metrics.h"
 
 #include <fcntl.h>
+#include <fmt/format.h>
 
 #include <cmath>
-#include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
 namespace bessemer::trainer {
@@ -68,8 +68,12 @@ MetricsLog::MetricsLog(const std::string& path, int64_t last_step) : path_(path)
   file_ = open_file(path, O_WRONLY | O_CREAT | O_APPEND);
 }
 
-void MetricsLog::write(std::span<const Metric> metrics) { append_all(file_, path_, to_json(metrics) + "\n"); }
+void MetricsLog::write(std::span<const Metric> metrics) {
+  append_all(file_, path_, to_json(metrics) + "\n");
+}
 
-void MetricsLog::sync() { sync_file(file_, path_); }
+void MetricsLog::sync() {
+  sync_file(file_, path_);
+}
 
 }  // namespace bessemer::trainer

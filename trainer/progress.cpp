@@ -1,7 +1,8 @@
 #include "trainer/progress.h"
 
-#include <cmath>
 #include <fmt/format.h>
+
+#include <cmath>
 
 namespace bessemer::trainer {
 namespace {

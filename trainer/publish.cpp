@@ -14,7 +14,8 @@ namespace {
 // HDF5's headers, rank files and the manifest: a few hundred bytes a tensor.
 constexpr int64_t kRoomForNames = 64 << 10;
 
-// "Rank 0 re-stats all": a file that another host wrote must be seen from here, whole, before it is named in a manifest.
+// "Rank 0 re-stats all": a file that another host wrote must be seen from here, whole, before it is named in a
+// manifest.
 void check_records(const SavePlan& plan, const Manifest& manifest) {
   std::vector<RankFile> ranks;
   for (const FileRecord& record : manifest.rank_files) {

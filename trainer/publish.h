@@ -8,8 +8,8 @@
 
 namespace bessemer::trainer {
 
-// One save, step by step; checkpoint.cpp says which rank does what when. A process that dies anywhere in here leaves the
-// older checkpoints as they were, and at most a `.tmp-step-...` that the next start removes.
+// One save, step by step; checkpoint.cpp says which rank does what when. A process that dies anywhere in here leaves
+// the older checkpoints as they were, and at most a `.tmp-step-...` that the next start removes.
 
 /// Called with the name of the step that follows: crash tests end the process there.
 using Reached = std::function<void(std::string_view)>;

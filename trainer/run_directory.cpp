@@ -1,6 +1,7 @@
 #include "trainer/run_directory.h"
 
 #include <fcntl.h>
+#include <fmt/format.h>
 #include <sys/file.h>
 #include <unistd.h>
 
@@ -8,7 +9,6 @@
 #include <cerrno>
 #include <cmath>
 #include <cstring>
-#include <fmt/format.h>
 #include <optional>
 
 #include "parallel/error.h"
@@ -68,7 +68,9 @@ std::optional<int64_t> step_of(const std::string& name) {
 
 }  // namespace
 
-std::string RunDirectory::step_name(int64_t step) { return fmt::format("step-{:010}", step); }
+std::string RunDirectory::step_name(int64_t step) {
+  return fmt::format("step-{:010}", step);
+}
 
 RunDirectory RunDirectory::claim(const std::string& path) {
   try {
@@ -82,7 +84,9 @@ RunDirectory RunDirectory::claim(const std::string& path) {
   }
 }
 
-RunDirectory RunDirectory::join(const std::string& path) { return {path, Descriptor()}; }
+RunDirectory RunDirectory::join(const std::string& path) {
+  return {path, Descriptor()};
+}
 
 void RunDirectory::check_room(int64_t checkpoint_bytes) const {
   const int64_t room = free_bytes(path_);
@@ -99,7 +103,9 @@ void RunDirectory::refuse_if_used() const {
                  "say --run.resume=auto to go on with it, or remove it");
 }
 
-void RunDirectory::write_config(const std::string& text) const { write_text_atomically(file("config.ini"), text); }
+void RunDirectory::write_config(const std::string& text) const {
+  write_text_atomically(file("config.ini"), text);
+}
 
 std::string RunDirectory::read_config() const {
   return exists(file("config.ini")) ? read_text(file("config.ini")) : "";
@@ -138,7 +144,8 @@ FoundCheckpoint find_checkpoint(const std::string& path, Verify verify) {
   const bool run = !checkpoint_steps(path).empty();
   if (!run) return {path, CheckpointReader::open(path, verify).step(), {}};
   FoundCheckpoint found = find_newest(path, verify);
-  if (found.path.empty()) fail(ExitCode::kBadData, path, ": none of its checkpoints is whole; ", found.warnings.front());
+  if (found.path.empty())
+    fail(ExitCode::kBadData, path, ": none of its checkpoints is whole; ", found.warnings.front());
   return found;
 }
 

@@ -39,7 +39,7 @@ class RunDirectory {
 std::vector<int64_t> checkpoint_steps(const std::string& run_path);
 
 struct FoundCheckpoint {
-  std::string path;                   ///< "" if there is no good one
+  std::string path;  ///< "" if there is no good one
   int64_t step = -1;
   std::vector<std::string> warnings;  ///< newer ones that were skipped, each with the reason
 };

@@ -21,9 +21,13 @@ static_assert(std::endian::native == std::endian::little, "shards hold little-en
 constexpr std::size_t kRecentBlocks = 32;
 constexpr int64_t kElement = sizeof(float);
 
-int64_t block_count(int64_t size) { return (size + kBlockBytes - 1) / kBlockBytes; }
+int64_t block_count(int64_t size) {
+  return (size + kBlockBytes - 1) / kBlockBytes;
+}
 
-int64_t block_size(int64_t size, int64_t index) { return std::min(kBlockBytes, size - index * kBlockBytes); }
+int64_t block_size(int64_t size, int64_t index) {
+  return std::min(kBlockBytes, size - index * kBlockBytes);
+}
 
 // The shape of a chunk as other programs see it: the slice's where it is whole, else one dimension.
 std::vector<uint64_t> visible_shape(const Chunk& chunk) {
@@ -181,9 +185,9 @@ std::vector<int64_t> VerifiedFiles::bad_blocks(std::size_t file) const {
   const Descriptor handle = open_file(path, O_RDONLY);
   for (int64_t index = 0; index < block_count(record.size); ++index) {
     const int64_t bytes = block_size(record.size, index);
-    const bool good = right_size && read_at(handle, path, index * kBlockBytes, buffer.data(), bytes) == bytes &&
-                      data::crc32c(buffer.data(), static_cast<std::size_t>(bytes)) ==
-                          record.crc32c[static_cast<std::size_t>(index)];
+    const bool good =
+        right_size && read_at(handle, path, index * kBlockBytes, buffer.data(), bytes) == bytes &&
+        data::crc32c(buffer.data(), static_cast<std::size_t>(bytes)) == record.crc32c[static_cast<std::size_t>(index)];
     if (!good) bad.push_back(index);
   }
   return bad;

@@ -41,9 +41,9 @@ StopRequests::StopRequests(std::string stop_file, bool alone)
   action.sa_handler = ask;
   action.sa_flags = SA_RESTART;
   sigemptyset(&action.sa_mask);
-  const bool ok = sigaction(SIGUSR1, &action, &old_->usr1) == 0 &&
-                  (!alone_ || (sigaction(SIGTERM, &action, &old_->term) == 0 &&
-                               sigaction(SIGINT, &action, &old_->interrupt) == 0));
+  const bool ok =
+      sigaction(SIGUSR1, &action, &old_->usr1) == 0 &&
+      (!alone_ || (sigaction(SIGTERM, &action, &old_->term) == 0 && sigaction(SIGINT, &action, &old_->interrupt) == 0));
   BESSEMER_CHECK_ENV(ok, "the handlers of stop signals cannot be set");
 }
 

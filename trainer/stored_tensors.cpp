@@ -40,17 +40,17 @@ std::string text_of(const std::vector<int64_t>& shape) {
 void add_chunk(StoredTensors& tensors, const StoredChunk& c, std::size_t file, int64_t shard_bytes,
                const std::string& where) {
   elements_of(c.shape);
-  BESSEMER_CHECK_DATA(fits(c.shape, c.dim, c.begin, c.end, c.first, c.count), where, ": the part of ", c.dataset, " (dim ",
-                      c.dim, ", [", c.begin, ", ", c.end, "), elements ", c.first, " + ", c.count,
+  BESSEMER_CHECK_DATA(fits(c.shape, c.dim, c.begin, c.end, c.first, c.count), where, ": the part of ", c.dataset,
+                      " (dim ", c.dim, ", [", c.begin, ", ", c.end, "), elements ", c.first, " + ", c.count,
                       ") does not fit its shape ", text_of(c.shape));
   const bool inside = c.offset >= 0 && c.offset <= shard_bytes && c.count <= (shard_bytes - c.offset) / kElement;
   BESSEMER_CHECK_DATA(inside || c.count == 0, where, ": ", c.dataset, " lies outside the file (byte ", c.offset, ", ",
                       c.count, " elements, ", shard_bytes, " bytes)");
   auto [it, fresh] = tensors.try_emplace(c.dataset, StoredTensor{c.shape, c.dim, {}});
   StoredTensor& tensor = it->second;
-  BESSEMER_CHECK_DATA(fresh || (tensor.shape == c.shape && tensor.dim == c.dim), where, ": ", c.dataset,
-                      " has shape ", text_of(c.shape), " cut along ", c.dim, " here and ", text_of(tensor.shape),
-                      " cut along ", tensor.dim, " elsewhere");
+  BESSEMER_CHECK_DATA(fresh || (tensor.shape == c.shape && tensor.dim == c.dim), where, ": ", c.dataset, " has shape ",
+                      text_of(c.shape), " cut along ", c.dim, " here and ", text_of(tensor.shape), " cut along ",
+                      tensor.dim, " elsewhere");
   if (c.count == 0) return;
   auto same = std::find_if(tensor.slices.begin(), tensor.slices.end(),
                            [&](const auto& s) { return s.begin == c.begin && s.end == c.end; });
@@ -74,13 +74,12 @@ void check_coverage(const std::string& name, StoredTensor& tensor) {
     int64_t element = 0;
     for (const auto& part : slice.parts) {
       BESSEMER_CHECK_DATA(part.first == element, name, ": slice [", slice.begin, ", ", slice.end, ") is stored ",
-                          part.first > element ? "with a gap" : "twice", " at element ",
-                          std::min(part.first, element));
+                          part.first > element ? "with a gap" : "twice", " at element ", std::min(part.first, element));
       element += part.count;
     }
     const int64_t expected = cut.outer * (slice.end - slice.begin) * cut.inner;
-    BESSEMER_CHECK_DATA(element == expected, name, ": slice [", slice.begin, ", ", slice.end, ") has ", element,
-                        " of ", expected, " elements");
+    BESSEMER_CHECK_DATA(element == expected, name, ": slice [", slice.begin, ", ", slice.end, ") has ", element, " of ",
+                        expected, " elements");
   }
   BESSEMER_CHECK_DATA(reached == cut.extent, name, ": dim ", tensor.dim, " is stored up to ", reached, " of ",
                       cut.extent);
@@ -137,8 +136,8 @@ StoredTensors map_tensors(std::span<const RankFile> ranks) {
   return tensors;
 }
 
-void for_each_stretch(const StoredTensor& tensor, int64_t dim, int64_t begin, int64_t end, int64_t first,
-                      int64_t count, const std::function<void(const Stretch&)>& visit) {
+void for_each_stretch(const StoredTensor& tensor, int64_t dim, int64_t begin, int64_t end, int64_t first, int64_t count,
+                      const std::function<void(const Stretch&)>& visit) {
   BESSEMER_CHECK(fits(tensor.shape, dim, begin, end, first, count), "dim ", dim, ", [", begin, ", ", end,
                  "), elements ", first, " + ", count, " do not fit the stored shape ", text_of(tensor.shape));
   const Cut wanted(tensor.shape, dim);

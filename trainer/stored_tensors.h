@@ -42,8 +42,8 @@ struct Stretch {
 
 /// Cuts elements [first, first + count) of the slice [begin, end) along `dim` into stored stretches, in order.
 /// Error (64) where the request does not fit the tensor.
-void for_each_stretch(const StoredTensor& tensor, int64_t dim, int64_t begin, int64_t end, int64_t first,
-                      int64_t count, const std::function<void(const Stretch&)>& visit);
+void for_each_stretch(const StoredTensor& tensor, int64_t dim, int64_t begin, int64_t end, int64_t first, int64_t count,
+                      const std::function<void(const Stretch&)>& visit);
 
 int64_t elements_of(const std::vector<int64_t>& shape);  ///< Error (65) where it does not fit 60 bits
 

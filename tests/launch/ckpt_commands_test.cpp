@@ -23,9 +23,14 @@ struct Result {
 Result call(const Words& words) {
   std::ostringstream help;
   testing::internal::CaptureStdout();
-  const int code = dispatch(ckpt_commands(), words, help);
-  std::fflush(stdout);
-  return {code, testing::internal::GetCapturedStdout() + help.str()};
+  try {
+    const int code = dispatch(ckpt_commands(), words, help);
+    std::fflush(stdout);
+    return {code, testing::internal::GetCapturedStdout() + help.str()};
+  } catch (...) {
+    testing::internal::GetCapturedStdout();
+    throw;
+  }
 }
 
 TEST(CkptCommands, ShowWhatARunHolds) {
@@ -48,11 +53,13 @@ TEST(CkptCommands, VerifyNamesWhatIsBrokenAndExitsWith65) {
   EXPECT_EQ(broken.code, 65);
   EXPECT_THAT(broken.out, HasSubstr("rank-00001.json"));
   EXPECT_FALSE(nlohmann::json::parse(call({"ckpt", "verify", path, "--json"}).out)["good"].get<bool>());
-  EXPECT_FALSE(nlohmann::json::parse(call({"ckpt", "list", run.path(), "--json"}).out)["checkpoints"][0]["good"].get<bool>());
+  EXPECT_FALSE(
+      nlohmann::json::parse(call({"ckpt", "list", run.path(), "--json"}).out)["checkpoints"][0]["good"].get<bool>());
 }
 
 TEST(CkptCommands, BeginTheirHelpWithAnExample) {
-  for (const char* name : {"list", "info", "verify"}) EXPECT_EQ(call({"ckpt", name, "--help"}).out.rfind("example:", 0), 0u);
+  for (const char* name : {"list", "info", "verify"})
+    EXPECT_EQ(call({"ckpt", name, "--help"}).out.rfind("example:", 0), 0u);
   EXPECT_THROW(call({"ckpt", "list"}), Error);
   EXPECT_THROW(call({"ckpt", "info", "/nowhere"}), Error);
 }

@@ -27,7 +27,8 @@ struct Parts {
     }
     std::vector<float> slice;
     for (int64_t o = 0; o < outer; ++o) {
-      for (int64_t k = begin * inner; k < end * inner; ++k) slice.push_back(element(name, step, o * extent * inner + k));
+      for (int64_t k = begin * inner; k < end * inner; ++k)
+        slice.push_back(element(name, step, o * extent * inner + k));
     }
     if (count < 0) count = static_cast<int64_t>(slice.size()) - first;
     memory.emplace_back(slice.begin() + first, slice.begin() + first + count);
@@ -37,8 +38,9 @@ struct Parts {
 };
 
 /// Two writers without a Group: a matrix cut along dim 1, a vector cut flat, a scalar.
-inline std::string save_small(const std::string& run, int64_t step, double loss = std::nan(""),
-                              const trainer::Reached& reached = [](std::string_view) {}) {
+inline std::string save_small(
+    const std::string& run, int64_t step, double loss = std::nan(""),
+    const trainer::Reached& reached = [](std::string_view) {}) {
   const auto plan = trainer::begin_save(run, step, 2, 200, reached);
   trainer::Manifest manifest{plan.save_id, step, loss, {}, {{"t", step}}, "[run]\n", ""};
   for (int rank = 0; rank < 2; ++rank) {
@@ -54,7 +56,8 @@ inline std::string save_small(const std::string& run, int64_t step, double loss 
 /// True where the checkpoint gives back exactly what save_small put in.
 inline bool holds_small(const trainer::CheckpointReader& checkpoint, int64_t step) {
   bool same = checkpoint.step() == step && checkpoint.datasets().size() == 3;
-  for (const auto& [name, n] : {std::pair<std::string, int64_t>{"params/w", 15}, {"momentum/b", 7}, {"variance/s", 1}}) {
+  for (const auto& [name, n] :
+       {std::pair<std::string, int64_t>{"params/w", 15}, {"momentum/b", 7}, {"variance/s", 1}}) {
     std::vector<float> out(static_cast<std::size_t>(n), -1);
     checkpoint.read(name, out.data());
     for (int64_t i = 0; i < n; ++i) same = same && out[static_cast<std::size_t>(i)] == element(name, step, i);

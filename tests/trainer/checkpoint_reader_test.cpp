@@ -38,7 +38,9 @@ void flip(const std::string& path, int64_t at) {
   write_at(file, path, at, &byte, 1);
 }
 
-void write_plainly(const std::string& path, const std::string& bytes) { std::ofstream(path, std::ios::binary) << bytes; }
+void write_plainly(const std::string& path, const std::string& bytes) {
+  std::ofstream(path, std::ios::binary) << bytes;
+}
 
 TEST(Checkpoint, GivesBackWhatWasSaved) {
   tests::TemporaryDirectory run;
@@ -77,7 +79,7 @@ TEST(Checkpoint, AFileCutAnywhereIsNoticed) {
   for (const std::string& name : list_directory(path)) {
     const std::string file = path + "/" + name;
     const std::string whole = read_text(file);
-    for (std::size_t size = 0; size < whole.size(); size += whole.size() > 2000 ? 13 : 1) {
+    for (std::size_t size = 0; size<whole.size(); size += whole.size()> 2000 ? 13 : 1) {
       fs::resize_file(file, size);
       ASSERT_EQ(outcome(path, Verify::kMetadata), Outcome::kNoticed) << name << " cut to " << size;
       write_plainly(file, whole);

@@ -9,7 +9,9 @@
 namespace bessemer::trainer {
 namespace {
 
-StepReport report(int64_t step) { return {step, 5000, 4.12344, 3e-4, 0.81, 65536, 57700, 142, 0.412, 692, false}; }
+StepReport report(int64_t step) {
+  return {step, 5000, 4.12344, 3e-4, 0.81, 65536, 57700, 142, 0.412, 692, false};
+}
 
 std::string printed(ProgressStyle style, int64_t from, int64_t to) {
   char* text = nullptr;
@@ -26,9 +28,10 @@ std::string printed(ProgressStyle style, int64_t from, int64_t to) {
 }
 
 TEST(ProgressLine, SaysAllThatIsKnown) {
-  EXPECT_EQ(progress_line(report(120)),
-            "step  120/5000 | loss 4.1234 | lr 3.00e-04 | gnorm 0.81 | scale 65536 | 57.7k tok/s | 142 ms | mfu 41.2% | "
-            "eta 11m32s");
+  EXPECT_EQ(
+      progress_line(report(120)),
+      "step  120/5000 | loss 4.1234 | lr 3.00e-04 | gnorm 0.81 | scale 65536 | 57.7k tok/s | 142 ms | mfu 41.2% | "
+      "eta 11m32s");
 }
 
 TEST(ProgressLine, LeavesOutWhatIsNot) {
@@ -38,7 +41,8 @@ TEST(ProgressLine, LeavesOutWhatIsNot) {
 
 TEST(Progress, InALogHasPlainLinesEveryFewSteps) {
   const auto text = printed({false, true, 10}, 1, 25);
-  EXPECT_EQ(text, progress_line(report(1)) + "\n" + progress_line(report(10)) + "\n" + progress_line(report(20)) + "\n");
+  EXPECT_EQ(text,
+            progress_line(report(1)) + "\n" + progress_line(report(10)) + "\n" + progress_line(report(20)) + "\n");
 }
 
 TEST(Progress, OnATerminalIsOneLineAndEndsIt) {

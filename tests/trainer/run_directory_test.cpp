@@ -88,7 +88,8 @@ TEST(Checkpoints, TheNewestGoodOneIsFoundAndBrokenOnesAreNamed) {
   write_text_synced(flipped + shard, bytes);
   const auto found = find_newest(dir.path(), Verify::kAll);
   EXPECT_EQ(found.path, older);
-  EXPECT_THAT(found.warnings, ElementsAre(HasSubstr("step-0000000200"), HasSubstr(flipped + shard), HasSubstr(cut + shard)));
+  EXPECT_THAT(found.warnings,
+              ElementsAre(HasSubstr("step-0000000200"), HasSubstr(flipped + shard), HasSubstr(cut + shard)));
   EXPECT_EQ(find_newest(dir.path(), Verify::kMetadata).step, 100);  // its blocks are looked at when they are read
   EXPECT_EQ(find_checkpoint(older, Verify::kAll).step, 1);
   EXPECT_EQ(find_checkpoint(dir.path(), Verify::kAll).step, 1);

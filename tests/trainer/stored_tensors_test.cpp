@@ -23,18 +23,18 @@ TEST(StoredTensors, RefusesGapsOverlapsAndMisfits) {
   EXPECT_NO_THROW(map({4, 6}, {{1, 0, 2, 0, 8}, {1, 2, 6, 0, 10}, {1, 2, 6, 10, 6}}));
   EXPECT_NO_THROW(map({}, {{0, 0, 1, 0, 1}}));
   EXPECT_NO_THROW(map({0, 3}, {{0, 0, 0, 0, 0}}));
-  EXPECT_THROW(map({4, 6}, {{1, 0, 2, 0, 8}}), Error);                                     // the end is missing
-  EXPECT_THROW(map({4, 6}, {{1, 2, 6, 0, 16}}), Error);                                    // the beginning is
-  EXPECT_THROW(map({4, 6}, {{1, 0, 2, 0, 8}, {1, 3, 6, 0, 12}}), Error);                   // a gap between slices
-  EXPECT_THROW(map({4, 6}, {{1, 0, 3, 0, 12}, {1, 2, 6, 0, 16}}), Error);                  // slices overlap
-  EXPECT_THROW(map({4, 6}, {{0, 0, 4, 0, 10}, {0, 0, 4, 11, 13}}), Error);                 // a gap between parts
-  EXPECT_THROW(map({4, 6}, {{0, 0, 4, 0, 12}, {0, 0, 4, 11, 13}}), Error);                 // parts overlap
-  EXPECT_THROW(map({4, 6}, {{0, 0, 4, 0, 24}, {0, 0, 4, 0, 24}}), Error);                  // twice
-  EXPECT_THROW(map({4, 6}, {{0, 0, 5, 0, 24}}), Error);                                    // beyond the shape
-  EXPECT_THROW(map({4, 6}, {{2, 0, 4, 0, 24}}), Error);                                    // no such dim
-  EXPECT_THROW(map({4, 6}, {{0, 0, 4, 0, 25}}), Error);                                    // more than the slice
-  EXPECT_THROW(map({int64_t{1} << 40, int64_t{1} << 40}, {{0, 0, 1, 0, 1}}), Error);       // overflows
-  EXPECT_THROW(map({1 << 19}, {{0, 0, 1 << 19, 0, 1 << 19}}), Error);                      // beyond its file
+  EXPECT_THROW(map({4, 6}, {{1, 0, 2, 0, 8}}), Error);                                // the end is missing
+  EXPECT_THROW(map({4, 6}, {{1, 2, 6, 0, 16}}), Error);                               // the beginning is
+  EXPECT_THROW(map({4, 6}, {{1, 0, 2, 0, 8}, {1, 3, 6, 0, 12}}), Error);              // a gap between slices
+  EXPECT_THROW(map({4, 6}, {{1, 0, 3, 0, 12}, {1, 2, 6, 0, 16}}), Error);             // slices overlap
+  EXPECT_THROW(map({4, 6}, {{0, 0, 4, 0, 10}, {0, 0, 4, 11, 13}}), Error);            // a gap between parts
+  EXPECT_THROW(map({4, 6}, {{0, 0, 4, 0, 12}, {0, 0, 4, 11, 13}}), Error);            // parts overlap
+  EXPECT_THROW(map({4, 6}, {{0, 0, 4, 0, 24}, {0, 0, 4, 0, 24}}), Error);             // twice
+  EXPECT_THROW(map({4, 6}, {{0, 0, 5, 0, 24}}), Error);                               // beyond the shape
+  EXPECT_THROW(map({4, 6}, {{2, 0, 4, 0, 24}}), Error);                               // no such dim
+  EXPECT_THROW(map({4, 6}, {{0, 0, 4, 0, 25}}), Error);                               // more than the slice
+  EXPECT_THROW(map({int64_t{1} << 40, int64_t{1} << 40}, {{0, 0, 1, 0, 1}}), Error);  // overflows
+  EXPECT_THROW(map({1 << 19}, {{0, 0, 1 << 19, 0, 1 << 19}}), Error);                 // beyond its file
 }
 
 // Element i of the tensor is its number: the file's bytes are known by offset.
@@ -72,7 +72,8 @@ TEST(StoredTensors, AnyRequestIsAnsweredFromAnyCut) {
           const int64_t count = std::min<int64_t>(7, static_cast<int64_t>(want.size()) - first);
           std::vector<int64_t> got;
           for_each_stretch(tensors.at("params/w"), dim, b, e, first, count, [&](const Stretch& s) {
-            for (int64_t i = 0; i < s.count; ++i) got.push_back(file[static_cast<std::size_t>((s.offset - 64) / 4 + i)]);
+            for (int64_t i = 0; i < s.count; ++i)
+              got.push_back(file[static_cast<std::size_t>((s.offset - 64) / 4 + i)]);
           });
           ASSERT_EQ(got, std::vector<int64_t>(want.begin() + first, want.begin() + first + count));
         }
