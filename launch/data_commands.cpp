@@ -125,7 +125,7 @@ int info(const Words& words) {
     for (const auto& shard : data::open_shards(directory, split)) {
       const auto& f = shard.facts();
       if (all.is_null()) all = facts_json(f);
-      tokens += f.tokens, documents += f.documents - f.continues;
+      tokens += f.tokens, documents += f.documents - (f.continues && f.index > 0);
       files.push_back({{"file", std::filesystem::path(shard.path()).filename()}, {"tokens", f.tokens}, {"documents", f.documents},
                        {"bytes", std::filesystem::file_size(shard.path())}});
     }
