@@ -34,7 +34,7 @@ ln -s orterun "$kit/usr/bin/mpirun"
 
 # What they load, and what that loads: all but the C and C++ run time, and what comes with LibTorch.
 not_packed='/(libc|libm|libdl|libpthread|librt|libgcc_s|libstdc\+\+|ld-linux[^/]*)\.so|/lib(c10|torch|cudart|cupti|cublas|cudnn|nccl|cufft|curand|cusparse|cusolver|nvrtc|nvJitLink|cufile|nvshmem|gomp)'
-find "$kit/bin" "$kit/usr/bin" "$kit/$system" -type f -exec ldd {} + 2> /dev/null | awk '/=> \//{print $3}' | sort -u |
+{ find "$kit/bin" "$kit/usr/bin" "$kit/$system" -type f -exec ldd {} + 2> /dev/null || true; } | awk '/=> \//{print $3}' | sort -u |
   grep -vE "$not_packed" | while read -r library; do cp -Ln "$library" "$kit/$system/"; done
 strip --strip-unneeded "$kit"/bin/*
 

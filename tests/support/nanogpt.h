@@ -1,5 +1,6 @@
 #pragma once
 #include <ATen/ATen.h>
+#include <ATen/core/grad_mode.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -94,7 +95,7 @@ class NanoGpt {
 
   /// Copies the drawn weights into the model's memory, by canonical names.
   void give_weights(models::Model& model) const {
-    at::NoGradGuard no_grad;
+    const at::NoGradGuard no_gradients;
     for (models::Parameter* parameter : model.parameters()) {
       for (const models::Piece& piece : parameter->pieces) {
         const auto found = weights_.find(piece.name);
