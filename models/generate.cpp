@@ -89,8 +89,9 @@ class Window {
 int64_t sample(std::span<const float> logits, const SamplingOptions& o, double uniform) {
   const auto top = std::max_element(logits.begin(), logits.end());
   const bool finite = std::all_of(logits.begin(), logits.end(), [](float x) { return std::isfinite(x); });
-  BESSEMER_CHECK_DATA(!logits.empty() && finite, "the model's logits are not finite; its weights are damaged, or training diverged: "
-                      "choose an earlier checkpoint");
+  BESSEMER_CHECK_DATA(!logits.empty() && finite,
+                      "the model's logits are not finite: its weights are damaged, "
+                      "or training diverged; choose an earlier checkpoint");
   if (o.temperature == 0.0) return top - logits.begin();
   const auto ids = candidates(logits, o);
   std::vector<double> cumulative;

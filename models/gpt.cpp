@@ -105,7 +105,7 @@ Gpt::~Gpt() = default;
 LossSum Gpt::loss(const data::Batch& batch, const Context& context) {
   const at::Tensor& tokens = batch["tokens"];
   BESSEMER_CHECK(tokens.size(1) <= options_.sequence, "a batch has rows of ", tokens.size(1),
-                 " tokens, the model's sequence is ", options_.sequence, "; choose data.sequence no longer");
+                 " tokens, the model's sequence is ", options_.sequence, "; choose a model.sequence of at least that");
   Pass pass;
   pass.context = context;
   pass.first_row = batch.first_row;
