@@ -101,7 +101,7 @@ for step in sorted({*both[:1], *both[:: max(1, steps // 8)], *both[-1:]}):
     print(f"{step:10d}{losses[0][step]:12.6f}{losses[1][step]:12.6f}{losses[1][step] - losses[0][step]:12.1e}")
 PYTHON
 
-prompt=$(grep -m1 -oE '[[:alnum:]#/][^[:cntrl:]]{3,15}' "$out/text.txt" | head -n 1)
+prompt=$(grep -m1 -oE '[[:alnum:]#/][[:alnum:] ]{3,15}' "$out/text.txt" | head -n 1) || prompt=$(head -c 1 "$out/text.txt")
 say "6. What the model writes after \"$prompt\""
 bessemer generate --model "$out/dp2" --prompt "$prompt" --tokens 300 --temperature 0.8 --seed 1
 
