@@ -3,6 +3,7 @@
 #include <cmath>
 #include <limits>
 
+#include "models/ops/attention_cpu.h"
 #include "parallel/random.h"
 
 namespace bessemer::models::ops {
@@ -36,6 +37,36 @@ at::Tensor composed(const at::Tensor& q, const at::Tensor& k, const at::Tensor& 
   return at::matmul(p, v.to(at::kFloat)).to(q.scalar_type());
 }
 
+using torch::autograd::AutogradContext;
+using torch::autograd::tensor_list;
+
+struct CpuPackedAttention : torch::autograd::Function<CpuPackedAttention> {
+  static at::Tensor forward(AutogradContext* ctx, const at::Tensor& qkv, PackedAttention io) {
+    io.qkv = qkv.contiguous();
+    const int64_t s = qkv.size(0), b = qkv.size(1), d = qkv.size(2) / (io.heads + 2 * io.kv_heads);
+    io.y = at::empty({s, b, io.heads * d}, qkv.options());
+    io.lse = at::empty({b, io.heads, s}, qkv.options().dtype(at::kFloat));
+    packed_attention_forward_cpu(io);
+    ctx->save_for_backward({io.qkv, io.y, io.lse});
+    ctx->saved_data["shape"] = std::vector<int64_t>{io.heads, io.kv_heads, io.causal};
+    ctx->saved_data["p"] = io.dropout.p;
+    ctx->saved_data["dropout"] = std::vector<int64_t>{static_cast<int64_t>(io.dropout.key), io.dropout.first_row,
+                                                      io.dropout.first_head, io.dropout.heads};
+    return io.y;
+  }
+
+  static tensor_list backward(AutogradContext* ctx, const tensor_list& gradients) {
+    const auto saved = ctx->get_saved_variables();
+    const auto shape = ctx->saved_data["shape"].toIntVector(), dropout = ctx->saved_data["dropout"].toIntVector();
+    const PackedAttention io{shape[0], shape[1], shape[2] != 0,
+                             {ctx->saved_data["p"].toDouble(), static_cast<uint64_t>(dropout[0]), dropout[1], dropout[2], dropout[3]},
+                             saved[0], saved[1], saved[2]};
+    auto dqkv = at::empty_like(io.qkv);
+    packed_attention_backward_cpu(io, gradients[0].contiguous(), dqkv);
+    return {dqkv, {}};
+  }
+};
+
 }  // namespace
 
 at::Tensor attention(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, const AttentionMask& mask,
@@ -50,6 +81,7 @@ at::Tensor attention(const at::Tensor& q, const at::Tensor& k, const at::Tensor&
 
 at::Tensor packed_attention(const at::Tensor& qkv, int64_t heads, int64_t kv_heads, const AttentionMask& mask,
                             const AttentionDropout& dropout) {
+  if (qkv.is_cpu()) return CpuPackedAttention::apply(qkv, PackedAttention{heads, kv_heads, mask.causal, dropout, {}, {}, {}});
   const auto split = qkv.view({qkv.size(0), qkv.size(1), heads + 2 * kv_heads, -1});
   return attention(split.narrow(2, 0, heads), split.narrow(2, heads, kv_heads), split.narrow(2, heads + kv_heads, kv_heads),
                    mask, dropout);

@@ -5,4 +5,31 @@ namespace bessemer::models::ops {
 TEST(Attention, MatchesFp64Reference) { attention_matches_reference(at::kCPU); }
 TEST(PackedAttention, MatchesFp64Reference) { packed_attention_matches_reference(at::kCPU); }
 
+
+TEST(PackedAttention, DropsTheSameAsTheComposedPath) {
+  at::manual_seed(14);
+  const AttentionDropout dropout{0.25, 77, 3, 2, 8};
+  auto ours = at::randn({37, 2, 8 * 16}).requires_grad_();  // 4 heads, 2 key heads
+  auto theirs = ours.detach().clone().requires_grad_();
+  const auto split = theirs.view({37, 2, 8, 16}).split_with_sizes({4, 2, 2}, 2);
+  const auto got = packed_attention(ours, 4, 2, {true}, dropout);
+  const auto want = attention(split[0], split[1], split[2], {true}, dropout);
+  const auto dy = at::randn_like(want);
+  got.backward(dy);
+  want.backward(dy);
+  expect_close(got, want.detach(), 1e-5, "output");
+  expect_close(ours.grad(), theirs.grad(), 1e-5, "gradient");
+  EXPECT_GT((got - packed_attention(ours, 4, 2, {true})).abs().max().item<double>(), 0.1) << "nothing was dropped";
+}
+
+/// Row 1 and heads 2, 3 alone get the bits that they get inside the whole.
+TEST(PackedAttention, DropsTheSameOnEveryLayout) {
+  at::manual_seed(15);
+  const auto whole = at::randn({9, 2, 3, 4, 8});  // [s, b, q | k | v, a, d]
+  const auto part = whole.narrow(1, 1, 1).narrow(3, 2, 2);
+  const auto all = packed_attention(whole.reshape({9, 2, 96}), 4, 4, {true}, {0.5, 5, 0, 0, 4}).view({9, 2, 4, 8});
+  const auto ours = packed_attention(part.reshape({9, 1, 48}), 2, 2, {true}, {0.5, 5, 1, 2, 4}).view({9, 1, 2, 8});
+  EXPECT_TRUE(at::equal(ours, all.narrow(1, 1, 1).narrow(2, 2, 2)));
+}
+
 }  // namespace bessemer::models::ops

@@ -1,4 +1,6 @@
 #pragma once
+#include <ATen/CPUGeneratorImpl.h>
+
 #include "models/ops/cross_entropy.h"
 #include "tests/models/ops/compare.h"
 
@@ -16,10 +18,10 @@ inline at::Tensor cross_entropy_reference(const at::Tensor& logits, const at::Te
 
 /// One rank's part: our columns and their padding, checked against those columns of the whole in fp64.
 inline void check_cross_entropy(const CrossEntropyCase& shape, at::ScalarType dtype, at::Device device, const parallel::Group& tp) {
-  at::manual_seed(11);  // the same on every rank
-  auto whole = (4.0 * random({shape.rows, shape.vocab})).to(dtype).to(at::kDouble).requires_grad_();
-  const auto targets = at::randint(0, shape.vocab, {shape.rows}, at::kLong);
-  const auto mask = shape.masked ? at::rand({shape.rows}).ge(0.3).to(at::kFloat) * 0.5 : at::Tensor();
+  auto same = at::make_generator<at::CPUGeneratorImpl>(11);  // on every rank; the global one is shared by threads
+  auto whole = (4.0 * at::randn({shape.rows, shape.vocab}, same, at::kDouble)).to(dtype).to(at::kDouble).requires_grad_();
+  const auto targets = at::randint(0, shape.vocab, {shape.rows}, same, at::kLong);
+  const auto mask = shape.masked ? at::rand({shape.rows}, same, at::kFloat).ge(0.3).to(at::kFloat) * 0.5 : at::Tensor();
   const auto want = cross_entropy_reference(whole, targets, mask);
   (want * 3.0).backward();
 

@@ -1,4 +1,5 @@
 #include "tests/models/ops/cross_entropy_cases.h"
+#include "tests/support/thread_world.h"
 
 namespace bessemer::models::ops {
 
@@ -14,6 +15,12 @@ TEST(CrossEntropy, TakesAnyTargetWhereMaskedOut) {
   const auto mask = at::tensor({1.0f, 0.0f});
   const auto one = cross_entropy(logits, at::tensor({2, -1}).to(at::kLong), mask, 0, 5, parallel::Group());
   EXPECT_EQ(one.item<float>(), cross_entropy(logits, at::tensor({2, 99}).to(at::kLong), mask, 0, 5, parallel::Group()).item<float>());
+}
+
+TEST(CrossEntropyRanks, SplitVocabulariesMatchTheWhole) {
+  for (int ranks : {1, 2, 4}) {
+    tests::run_ranks(ranks, [](const parallel::Grid& grid) { check_cross_entropies(at::kCPU, grid.tp); }, ranks);
+  }
 }
 
 }  // namespace bessemer::models::ops

@@ -1,0 +1,218 @@
+#include "models/ops/attention_cpu.h"
+
+#include <ATen/Parallel.h>
+
+#include <cmath>
+
+#include "models/ops/cpu_convert.h"
+#include "models/ops/cpu_math.h"
+#include "models/ops/small_gemm_cpu.h"
+#include "parallel/random.h"
+
+namespace bessemer::models::ops {
+
+namespace {
+
+constexpr int64_t kQueries = 32;  // query rows at a time
+constexpr int64_t kLanes = 16;
+
+int64_t padded(int64_t n) { return (n + kLanes - 1) / kLanes * kLanes; }
+
+}  // namespace
+
+float exp_row(float* scores, int64_t visible, int64_t width);
+void probability_row(float* scores, float lse, int64_t visible, int64_t width);
+void scale_row(float* x, float factor, int64_t n);
+void keep_row(float* x, const uint8_t* keep, float factor, int64_t n);
+void score_gradient_row(const float* p, float* dp, float delta, int64_t n);
+float dot_row(const float* a, const float* b, int64_t n);
+
+/// Scores to probabilities, zero from `visible` to `width`; returns the log of the sum of exponentials.
+BESSEMER_CLONES float exp_row(float* scores, int64_t visible, int64_t width) {
+  for (int64_t j = visible; j < width; ++j) scores[j] = -INFINITY;
+  float top[kLanes], sum[kLanes] = {};
+  for (int64_t l = 0; l < kLanes; ++l) top[l] = -INFINITY;
+  for (int64_t j = 0; j < width; j += kLanes) {
+    for (int64_t l = 0; l < kLanes; ++l) top[l] = scores[j + l] > top[l] ? scores[j + l] : top[l];
+  }
+  float most = top[0];
+  for (int64_t l = 1; l < kLanes; ++l) most = top[l] > most ? top[l] : most;
+  for (int64_t j = 0; j < width; j += kLanes) {
+    for (int64_t l = 0; l < kLanes; ++l) {
+      scores[j + l] = exp_clamped(scores[j + l] - most);
+      sum[l] += scores[j + l];
+    }
+  }
+  float total = 0.0f;
+  for (int64_t l = 0; l < kLanes; ++l) total += sum[l];
+  for (int64_t j = 0; j < visible; ++j) scores[j] *= 1.0f / total;
+  for (int64_t j = visible; j < width; ++j) scores[j] = 0.0f;
+  return most + std::log(total);
+}
+
+BESSEMER_CLONES void probability_row(float* scores, float lse, int64_t visible, int64_t width) {
+  for (int64_t j = 0; j < visible; ++j) scores[j] = exp_clamped(scores[j] - lse);
+  for (int64_t j = visible; j < width; ++j) scores[j] = 0.0f;
+}
+
+BESSEMER_CLONES void scale_row(float* x, float factor, int64_t n) {
+  for (int64_t i = 0; i < n; ++i) x[i] *= factor;
+}
+
+BESSEMER_CLONES void keep_row(float* x, const uint8_t* keep, float factor, int64_t n) {
+  for (int64_t i = 0; i < n; ++i) x[i] *= static_cast<float>(keep[i]) * factor;
+}
+
+BESSEMER_CLONES void score_gradient_row(const float* p, float* dp, float delta, int64_t n) {
+  for (int64_t i = 0; i < n; ++i) dp[i] = p[i] * (dp[i] - delta);
+}
+
+BESSEMER_CLONES float dot_row(const float* a, const float* b, int64_t n) {  // n a multiple of kLanes
+  float lanes[kLanes] = {}, sum = 0.0f;
+  for (int64_t i = 0; i < n; i += kLanes) {
+    for (int64_t l = 0; l < kLanes; ++l) lanes[l] += a[i + l] * b[i + l];
+  }
+  for (int64_t l = 0; l < kLanes; ++l) sum += lanes[l];
+  return sum;
+}
+
+namespace {
+
+/// The extents of one call, and copies between a head's strided rows and dense padded fp32 blocks.
+struct Shape {
+  explicit Shape(const PackedAttention& io)
+      : s(io.qkv.size(0)), b(io.qkv.size(1)), heads(io.heads), kv_heads(io.kv_heads), group(heads / kv_heads),
+        d(io.qkv.size(2) / (heads + 2 * kv_heads)), wide(padded(d)), keys(padded(s)), type(io.qkv.scalar_type()) {}
+
+  /// Rows [s, wide] of head `head` of `x`, which holds `all` heads per position.
+  void read(const at::Tensor& x, int64_t all, int64_t row, int64_t head, float* to) const {
+    const void* data = x.const_data_ptr();
+    std::vector<float> buffer(d);
+    for (int64_t i = 0; i < s; ++i) {
+      const float* values = to_float(data, type, ((i * b + row) * all + head) * d, d, buffer.data());
+      std::copy(values, values + d, to + i * wide);
+      std::fill(to + i * wide + d, to + (i + 1) * wide, 0.0f);
+    }
+  }
+  void write(const float* from, at::Tensor& x, int64_t all, int64_t row, int64_t head) const {
+    void* data = x.mutable_data_ptr();
+    for (int64_t i = 0; i < s; ++i) from_float(from + i * wide, d, data, type, ((i * b + row) * all + head) * d);
+  }
+  /// [s, wide] to [wide, keys]
+  void transpose(const float* from, float* to) const {
+    for (int64_t i = 0; i < s; ++i) {
+      for (int64_t j = 0; j < wide; ++j) to[j * keys + i] = from[i * wide + j];
+    }
+  }
+  int64_t block() const { return s * wide; }
+
+  int64_t s, b, heads, kv_heads, group, d, wide, keys;
+  at::ScalarType type;
+};
+
+/// Some query rows: which, and how many keys the last of them sees.
+struct Rows {
+  Rows(int64_t begin, const Shape& shape, bool is_causal)
+      : first(begin), count(std::min(kQueries, shape.s - begin)), causal(is_causal),
+        keys(causal ? begin + count : shape.s), width(padded(keys)) {}
+  int64_t visible(int64_t i) const { return causal ? first + i + 1 : keys; }
+  int64_t first, count;
+  bool causal;
+  int64_t keys, width;
+};
+
+/// Zeroes dropped probabilities (or their gradients) and scales the others.
+void drop(const PackedAttention& io, const Shape& shape, int64_t row, int64_t head, const Rows& rows, float* p) {
+  if (io.dropout.p == 0.0) return;
+  std::vector<uint8_t> keep(shape.s);
+  const int64_t global = (io.dropout.first_row + row) * io.dropout.heads + io.dropout.first_head + head;
+  for (int64_t i = 0; i < rows.count; ++i) {
+    parallel::fill_keep_mask(io.dropout.key, static_cast<uint64_t>((global * shape.s + rows.first + i) * shape.s),
+                             static_cast<float>(io.dropout.p), keep);
+    keep_row(p + i * shape.keys, keep.data(), static_cast<float>(1.0 / (1.0 - io.dropout.p)), rows.keys);
+  }
+}
+
+void forward_of(PackedAttention& io, const Shape& shape, int64_t row, int64_t kv) {
+  const int64_t all = shape.heads + 2 * shape.kv_heads, block = shape.block();
+  std::vector<float> memory(3 * block + shape.wide * shape.keys + kQueries * shape.keys);
+  float *q = memory.data(), *v = q + block, *out = v + block, *kt = out + block, *p = kt + shape.wide * shape.keys;
+  shape.read(io.qkv, all, row, shape.heads + kv, out);
+  shape.transpose(out, kt);
+  shape.read(io.qkv, all, row, shape.heads + shape.kv_heads + kv, v);
+  for (int64_t head = kv * shape.group; head < (kv + 1) * shape.group; ++head) {
+    float* lse = io.lse.mutable_data_ptr<float>() + (row * shape.heads + head) * shape.s;
+    shape.read(io.qkv, all, row, head, q);
+    scale_row(q, 1.0f / std::sqrt(static_cast<float>(shape.d)), block);
+    for (int64_t first = 0; first < shape.s; first += kQueries) {
+      const Rows rows(first, shape, io.causal);
+      small_gemm(rows.count, rows.width, shape.d, {q + first * shape.wide, shape.wide, 1}, {kt, shape.keys, 1}, p, shape.keys, false);
+      for (int64_t i = 0; i < rows.count; ++i) lse[first + i] = exp_row(p + i * shape.keys, rows.visible(i), rows.width);
+      drop(io, shape, row, head, rows, p);
+      small_gemm(rows.count, shape.wide, rows.keys, {p, shape.keys, 1}, {v, shape.wide, 1}, out + first * shape.wide, shape.wide, false);
+    }
+    shape.write(out, io.y, shape.heads, row, head);
+  }
+}
+
+void backward_of(const PackedAttention& io, const Shape& shape, const at::Tensor& dy, at::Tensor& dqkv, int64_t row, int64_t kv) {
+  const int64_t all = shape.heads + 2 * shape.kv_heads, block = shape.block(), wide = shape.wide, keys = shape.keys;
+  const float scale = 1.0f / std::sqrt(static_cast<float>(shape.d));
+  std::vector<float> memory(7 * block + 2 * wide * keys + 3 * kQueries * keys);
+  float *q = memory.data(), *k = q + block, *y = k + block, *dout = y + block, *dq = dout + block, *dk = dq + block;
+  float *dv = dk + block, *kt = dv + block, *vt = kt + wide * keys, *p = vt + wide * keys, *dp = p + kQueries * keys;
+  float* dropped = dp + kQueries * keys;
+  shape.read(io.qkv, all, row, shape.heads + shape.kv_heads + kv, k);
+  shape.transpose(k, vt);
+  shape.read(io.qkv, all, row, shape.heads + kv, k);
+  shape.transpose(k, kt);
+  for (int64_t head = kv * shape.group; head < (kv + 1) * shape.group; ++head) {
+    const float* lse = io.lse.const_data_ptr<float>() + (row * shape.heads + head) * shape.s;
+    shape.read(io.qkv, all, row, head, q);
+    scale_row(q, scale, block);
+    shape.read(io.y, shape.heads, row, head, y);
+    shape.read(dy, shape.heads, row, head, dout);
+    for (int64_t first = 0; first < shape.s; first += kQueries) {
+      const Rows rows(first, shape, io.causal);
+      const int64_t at = first * wide;
+      small_gemm(rows.count, rows.width, shape.d, {q + at, wide, 1}, {kt, keys, 1}, p, keys, false);
+      for (int64_t i = 0; i < rows.count; ++i) probability_row(p + i * keys, lse[first + i], rows.visible(i), rows.width);
+      small_gemm(rows.count, rows.width, shape.d, {dout + at, wide, 1}, {vt, keys, 1}, dp, keys, false);
+      std::copy(p, p + rows.count * keys, dropped);
+      drop(io, shape, row, head, rows, dropped);
+      drop(io, shape, row, head, rows, dp);
+      small_gemm(rows.keys, wide, rows.count, {dropped, 1, keys}, {dout + at, wide, 1}, dv, wide, true);
+      for (int64_t i = 0; i < rows.count; ++i) {
+        score_gradient_row(p + i * keys, dp + i * keys, dot_row(dout + at + i * wide, y + at + i * wide, wide), rows.width);
+      }
+      small_gemm(rows.count, wide, rows.keys, {dp, keys, 1}, {k, wide, 1}, dq + at, wide, false);
+      small_gemm(rows.keys, wide, rows.count, {dp, 1, keys}, {q + at, wide, 1}, dk, wide, true);
+    }
+    scale_row(dq, scale, block);
+    shape.write(dq, dqkv, all, row, head);
+  }
+  shape.write(dk, dqkv, all, row, shape.heads + kv);
+  shape.write(dv, dqkv, all, row, shape.heads + shape.kv_heads + kv);
+}
+
+/// Rows and key heads are independent, so that the number of threads changes no bit.
+template <class Work>
+void for_key_heads(const Shape& shape, const Work& work) {
+  at::parallel_for(0, shape.b * shape.kv_heads, 1, [&](int64_t first, int64_t last) {
+    for (int64_t i = first; i < last; ++i) work(i / shape.kv_heads, i % shape.kv_heads);
+  });
+}
+
+}  // namespace
+
+void packed_attention_forward_cpu(PackedAttention& io) {
+  const Shape shape(io);
+  for_key_heads(shape, [&](int64_t row, int64_t kv) { forward_of(io, shape, row, kv); });
+}
+
+void packed_attention_backward_cpu(const PackedAttention& io, const at::Tensor& dy, at::Tensor& dqkv) {
+  const Shape shape(io);
+  for_key_heads(shape, [&](int64_t row, int64_t kv) { backward_of(io, shape, dy, dqkv, row, kv); });
+}
+
+}  // namespace bessemer::models::ops
