@@ -11,6 +11,7 @@ set(remembered "")
 if(EXISTS ${PROJECT_SOURCE_DIR}/build/libtorch.path)
   file(STRINGS ${PROJECT_SOURCE_DIR}/build/libtorch.path remembered LIMIT_COUNT 1)
 endif()
+unset(LIBTORCH_DIR CACHE)  # looked up anew each time: launch/setup.sh may have been told of another place
 find_path(LIBTORCH_DIR lib/libtorch_cpu.so
           HINTS ${BESSEMER_LIBTORCH} ${CMAKE_PREFIX_PATH} ${remembered} ${cache_home}/bessemer/libtorch-2.11.0
           PATH_SUFFIXES torch libtorch NO_DEFAULT_PATH)
