@@ -1,0 +1,56 @@
+#include "launch/job.h"
+
+#include <c10/util/Exception.h>
+
+#include <chrono>
+#include <cstdlib>
+#include <iostream>
+#include <thread>
+
+#include "launch/report.h"
+
+namespace bessemer::launch {
+namespace {
+
+/// A process that MPI takes for the only one, although its launcher started several: each would train the whole model alone.
+void refuse_singletons(int size) {
+  for (const char* name : {"OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "SLURM_STEP_NUM_TASKS", "WORLD_SIZE"}) {
+    const char* text = std::getenv(name);
+    const int launched = text == nullptr ? 1 : std::atoi(text);
+    BESSEMER_CHECK_ENV(size > 1 || launched <= 1, name, " says that ", launched, " processes were started, but MPI sees only this one; start them with "
+                       "`mpirun -n ", launched, " bessemer ...`, or with `srun --mpi=pmix` under Slurm");
+  }
+}
+
+int leave(const parallel::World& world, const std::string& command, ExitCode code, const std::string& message) {
+  // All ranks often fail alike. The lowest speaks first and ends the job, which silences the others.
+  if (world.rank() > 0) std::this_thread::sleep_for(std::chrono::milliseconds(1000 + 20 * std::min(world.rank(), 100)));
+  write_error(std::cerr, code, message, {command, world.host(), world.rank(), world.size()}, colours());
+  if (!world.alone()) world.abort(static_cast<int>(code));
+  return static_cast<int>(code);
+}
+
+}  // namespace
+
+int run_job(const std::string& command, const std::vector<std::string>& words, RankWork work) {
+  parallel::World world(nullptr, nullptr);
+  try {
+    refuse_singletons(world.size());
+    return work(words, world);
+  } catch (const AgreedError& e) {
+    if (world.rank() == 0) write_error(std::cerr, e.code(), e.what(), {command, world.host(), 0, 1}, colours());
+    return static_cast<int>(e.code());
+  } catch (const Error& e) {
+    return leave(world, command, e.code(), e.what());
+  } catch (const c10::OutOfMemoryError& e) {
+    return leave(world, command, ExitCode::kEnvironment, std::string(e.what_without_backtrace()) + "\nchoose a smaller train.micro_batch, more ranks, or parallel.zero = yes");
+  } catch (const std::bad_alloc&) {
+    return leave(world, command, ExitCode::kEnvironment, "out of memory; choose a smaller train.micro_batch, more ranks, or parallel.zero = yes");
+  } catch (const c10::Error& e) {
+    return leave(world, command, ExitCode::kInternal, e.what_without_backtrace());
+  } catch (const std::exception& e) {
+    return leave(world, command, ExitCode::kInternal, e.what());
+  }
+}
+
+}  // namespace bessemer::launch
