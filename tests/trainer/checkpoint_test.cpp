@@ -5,9 +5,9 @@
 #include <optional>
 
 #include "parallel/error.h"
-#include "support/small_checkpoint.h"
-#include "support/temporary_directory.h"
-#include "support/thread_world.h"
+#include "tests/support/small_checkpoint.h"
+#include "tests/support/temporary_directory.h"
+#include "tests/support/thread_world.h"
 
 namespace bessemer::trainer {
 namespace {

@@ -4,7 +4,7 @@
 
 #include <cstdlib>
 
-#include "support/temporary_directory.h"
+#include "tests/support/temporary_directory.h"
 
 namespace bessemer::trainer {
 namespace {

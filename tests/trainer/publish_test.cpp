@@ -10,8 +10,8 @@
 #include <unistd.h>
 
 #include "parallel/error.h"
-#include "support/small_checkpoint.h"
-#include "support/temporary_directory.h"
+#include "tests/support/small_checkpoint.h"
+#include "tests/support/temporary_directory.h"
 #include "trainer/files.h"
 
 namespace bessemer::trainer {

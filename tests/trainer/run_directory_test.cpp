@@ -8,8 +8,8 @@
 #include <filesystem>
 
 #include "parallel/error.h"
-#include "support/small_checkpoint.h"
-#include "support/temporary_directory.h"
+#include "tests/support/small_checkpoint.h"
+#include "tests/support/temporary_directory.h"
 
 namespace bessemer::trainer {
 namespace {

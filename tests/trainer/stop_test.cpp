@@ -5,7 +5,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "support/temporary_directory.h"
+#include "tests/support/temporary_directory.h"
 #include "trainer/files.h"
 
 namespace bessemer::trainer {

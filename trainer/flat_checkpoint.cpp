@@ -1,0 +1,95 @@
+#include "trainer/flat_checkpoint.h"
+
+#include <algorithm>
+#include <array>
+#include <functional>
+
+#include "parallel/error.h"
+
+namespace bessemer::trainer {
+namespace {
+
+constexpr std::array<std::pair<StateKind, const char*>, 3> kKinds{
+    {{StateKind::kWeight, "params/"}, {StateKind::kMomentum, "momentum/"}, {StateKind::kVariance, "variance/"}}};
+
+/// Flat elements `range` of the state, and where they lie in a piece of a parameter.
+struct Part {
+  const models::Piece* piece;
+  Range range;    ///< in the flat buffers
+  int64_t first;  ///< of range.begin in the piece, row-major
+};
+
+/// Calls `visit` for each piece of each slot that meets `window` (flat elements).
+void for_each_part(const Slot& slot, const Range& window, const std::function<void(const Part&)>& visit) {
+  const auto& parameter = *slot.parameter;
+  const int64_t row = slot.count / std::max<int64_t>(1, parameter.local_shape.front());  // elements of one row
+  for (const auto& piece : parameter.pieces) {
+    const int64_t begin = slot.offset + piece.row * row;
+    const Range range{std::max(begin, window.begin), std::min(begin + piece.rows * row, window.end)};
+    if (range.size() > 0) visit({&piece, range, range.begin - begin});
+  }
+}
+
+void check_shape(const CheckpointReader& reader, const std::string& dataset, const std::vector<int64_t>& shape) {
+  BESSEMER_CHECK_DATA(reader.has(dataset), reader.path(), " has no tensor ", dataset,
+                      "; it is of another model (bessemer ckpt info shows what it holds)");
+  const auto text = [](const std::vector<int64_t>& s) { return concat(at::IntArrayRef(s)); };
+  BESSEMER_CHECK_DATA(reader.shape(dataset) == shape, reader.path(), ": ", dataset, " has shape ",
+                      text(reader.shape(dataset)), ", this run's model wants ", text(shape));
+}
+
+}  // namespace
+
+StateChunks::StateChunks(const FlatState& state, const parallel::Grid& grid) {
+  std::size_t bucket = 0;
+  for (const auto& slot : state.layout().slots()) {
+    while (slot.offset >= state.layout().buckets()[bucket].end) ++bucket;
+    if (slot.parameter->replicated && grid.tp.rank() != 0) continue;
+    for_each_part(slot, state.owned(bucket), [&](const Part& part) {
+      for (const auto& [kind, prefix] : kKinds) {
+        auto data = state.state(kind, bucket, part.range);
+        if (!data.is_cpu()) host_.push_back(data = data.cpu());
+        const auto& piece = *part.piece;
+        chunks.push_back({prefix + piece.name, piece.shape, piece.dim, piece.begin, piece.end, part.first,
+                          part.range.size(), data.data_ptr<float>()});
+      }
+    });
+  }
+}
+
+void restore_state(FlatState& state, const CheckpointReader& reader) {
+  std::size_t bucket = 0;
+  for (const auto& slot : state.layout().slots()) {
+    while (slot.offset >= state.layout().buckets()[bucket].end) ++bucket;
+    for_each_part(slot, state.updated(bucket), [&](const Part& part) {
+      for (const auto& [kind, prefix] : kKinds) {
+        const auto& piece = *part.piece;
+        check_shape(reader, prefix + piece.name, piece.shape);
+        auto data = state.state(kind, bucket, part.range);
+        auto host = at::empty({part.range.size()}, at::kFloat);
+        reader.read(prefix + piece.name, piece.dim, piece.begin, piece.end, part.first, part.range.size(),
+                    host.data_ptr<float>());
+        data.copy_(host);
+      }
+    });
+  }
+}
+
+void restore_weights(models::Model& model, const CheckpointReader& reader) {
+  const at::NoGradGuard no_grad;
+  for (auto* parameter : model.parameters()) {
+    auto host = at::zeros(parameter->local_shape, at::kFloat);
+    const Slot slot{parameter, 0, host.numel()};
+    for_each_part(slot, {0, host.numel()}, [&](const Part& part) {
+      const auto& piece = *part.piece;
+      check_shape(reader, "params/" + piece.name, piece.shape);
+      reader.read("params/" + piece.name, piece.dim, piece.begin, piece.end, part.first, part.range.size(),
+                  host.data_ptr<float>() + part.range.begin);
+    });
+    parameter->value.copy_(host);
+  }
+}
+
+int64_t checkpoint_bytes(int64_t parameters) { return 3 * static_cast<int64_t>(sizeof(float)) * parameters; }
+
+}  // namespace bessemer::trainer

@@ -1,0 +1,26 @@
+#pragma once
+#include <ATen/core/Tensor.h>
+
+#include <cstdint>
+#include <vector>
+
+#include "trainer/flat_kernels.h"
+
+namespace bessemer::trainer {
+
+// One pass each over flat buffers, on the CPU (flat_ops_cpu.cpp) or a GPU (flat_ops_cuda.cu).
+
+/// AdamW (Loshchilov and Hutter 2019; the arithmetic of torch.optim.AdamW) on contiguous elements; clears the gradient.
+/// \param weight, momentum, variance  fp32 [n], updated.  \param gradient  fp32 [n], read and set to zero.
+/// \param low  16-bit copy of the weight [n] to be written too, or undefined.
+void adam_update(const AdamStep& step, at::Tensor weight, at::Tensor gradient, at::Tensor momentum, at::Tensor variance,
+                 at::Tensor low);
+
+/// into += low; low = 0. \param into fp32 [n]; \param low bf16 or fp16 [n].
+void add_and_clear(at::Tensor into, at::Tensor low);
+
+/// Sums of squares of blocks of `block` elements of fp32 `x` [n], each in a fixed order: the same bits for a block
+/// wherever it lies. inf or nan where an element is; a sum that overflows fp32 is taken again in double.
+std::vector<double> block_squares(const at::Tensor& x, int64_t block);
+
+}  // namespace bessemer::trainer

@@ -1,0 +1,44 @@
+#pragma once
+#include <cstdint>
+#include <cstdio>
+#include <memory>
+#include <string>
+
+#include "data/corpus.h"
+#include "data/options.h"
+#include "parallel/error.h"
+#include "trainer/options.h"
+#include "trainer/progress.h"
+#include "trainer/run_directory.h"
+#include "trainer/trainer.h"
+
+namespace bessemer::trainer {
+
+/// What a run is made of besides its trainer.
+struct RunParts {
+  RunDirectory directory;
+  std::shared_ptr<const data::Corpus> train;
+  std::shared_ptr<const data::Corpus> validation;  ///< null: never evaluated
+  data::ObjectiveKind objective = data::ObjectiveKind::kCausal;
+  CheckpointOptions checkpoint;
+  LogOptions log;
+  std::string config;       ///< complete INI text, kept in checkpoints
+  std::string tokenizer;    ///< JSON text, likewise
+  std::string resume_from;  ///< a checkpoint that verified, or "": start anew
+  ProgressStyle style;      ///< of rank 0; the others are silent
+  std::FILE* out = stderr;
+};
+
+/// How a run ended.
+struct RunEnd {
+  ExitCode code = ExitCode::kDone;
+  int64_t step = 0;
+  std::string reason;      ///< "all 2000 steps are done", "SIGUSR1" ...
+  std::string checkpoint;  ///< the newest one
+};
+
+/// Trains from where the checkpoint stands to a limit (steps, tokens, epochs, wall time), or to a request to stop:
+/// steps, metrics, evaluation, checkpoints. Collective over the whole grid; rank 0 speaks and writes the logs.
+RunEnd run(Trainer& trainer, const RunParts& parts);
+
+}  // namespace bessemer::trainer

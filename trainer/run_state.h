@@ -1,0 +1,17 @@
+#pragma once
+#include <nlohmann/json_fwd.hpp>
+
+#include "data/corpus.h"
+#include "trainer/run.h"
+
+namespace bessemer::trainer {
+
+/// The scalars of a checkpoint: counters, loss scale, what the data was, on which layout and with how many threads.
+nlohmann::json state_json(const Trainer& trainer, const data::Corpus& corpus);
+
+/// Brings the trainer to parts.resume_from, if any: tensors, counters, thread count. Collective.
+/// Errors: Error (65) where the checkpoint was made from other data.
+/// \return the step whose checkpoint exists: the resumed one, or -1.
+int64_t resume(Trainer& trainer, const RunParts& parts);
+
+}  // namespace bessemer::trainer

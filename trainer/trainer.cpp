@@ -1,0 +1,221 @@
+#include "trainer/trainer.h"
+
+#include <bit>
+#include <chrono>
+#include <cmath>
+
+#include "parallel/error.h"
+#include "parallel/exact_sum.h"
+#include "trainer/flat_ops.h"
+#include "trainer/schedule.h"
+
+namespace bessemer::trainer {
+namespace {
+
+/// Adds the time since its last reading to a counter, in milliseconds.
+class Stopwatch {
+ public:
+  void lap(double& into) {
+    const auto now = std::chrono::steady_clock::now();
+    into += std::chrono::duration<double, std::milli>(now - last_).count();
+    last_ = now;
+  }
+
+ private:
+  std::chrono::steady_clock::time_point last_ = std::chrono::steady_clock::now();
+};
+
+FlatState::Options flat_options(const TrainerOptions& options) {
+  FlatState::Options flat;
+  flat.precision = options.train.precision;
+  flat.zero = options.parallel.zero;
+  flat.bucket_elements = options.parallel.bucket_mb * (1 << 20) / static_cast<int64_t>(sizeof(float));
+  flat.seed = options.seed;
+  return flat;
+}
+
+}  // namespace
+
+BatchPlan plan_batch(const TrainOptions& train, int64_t virtual_dp, int64_t dp) {
+  BatchPlan plan;
+  plan.shards = virtual_dp > 0 ? virtual_dp : dp;
+  BESSEMER_CHECK(virtual_dp == 0 || std::has_single_bit(static_cast<uint64_t>(virtual_dp)), "parallel.virtual_dp = ",
+                 virtual_dp, " is not a power of two; choose 1, 2, 4, 8 ...");
+  BESSEMER_CHECK(plan.shards % dp == 0, "parallel.virtual_dp = ", plan.shards, " cannot be shared by ", dp,
+                 " data-parallel ranks; choose a multiple of ", dp, " or another parallel.dp");
+  BESSEMER_CHECK(train.global_batch > 0 && train.global_batch % plan.shards == 0, "train.global_batch = ",
+                 train.global_batch, " cannot be split over ", plan.shards,
+                 virtual_dp > 0 ? " virtual shards (parallel.virtual_dp)" : " data-parallel ranks",
+                 "; choose a multiple of ", plan.shards);
+  const int64_t per_shard = train.global_batch / plan.shards;
+  plan.micro_batch = train.micro_batch > 0 ? train.micro_batch : per_shard;
+  BESSEMER_CHECK(per_shard % plan.micro_batch == 0, "train.micro_batch = ", plan.micro_batch,
+                 " does not divide the ", per_shard, " sequences of a shard (train.global_batch ", train.global_batch, " / ",
+                 plan.shards, "); choose a divisor of ", per_shard);
+  plan.local_shards = plan.shards / dp;
+  plan.accumulation = per_shard / plan.micro_batch;
+  return plan;
+}
+
+/// What all ranks must agree on before the update.
+struct Trainer::Totals {
+  parallel::ExactSum loss, squares;
+  int64_t weight = 0;
+  int64_t stops = 0;
+  double nominal = 1;  ///< tokens of a full global batch
+};
+
+Trainer::Trainer(models::Model& model, const TrainerOptions& options, const parallel::Grid& grid)
+    : model_(model),
+      options_(options),
+      grid_(grid),
+      plan_(plan_batch(options.train, options.parallel.virtual_dp, grid.dp.size())),
+      flat_(model, grid, flat_options(options)),
+      gradients_(flat_, grid, plan_.local_shards),
+      loss_scale_(options.train.precision == Precision::kFp16 ? LossScale(options.loss_scale) : LossScale()) {}
+
+StepResult Trainer::step(const NextBatch& next, bool stop_asked) {
+  StepResult result;
+  Stopwatch whole, lap;
+  Totals totals;
+  totals.nominal = static_cast<double>(options_.train.global_batch * model_.options().sequence);
+  forward_backward(next, totals, result.times);
+  lap = Stopwatch();
+  gradients_.finish();
+  lap.lap(result.times.communication);
+  agree(totals, stop_asked);
+
+  // Gradients are of loss_scale * sum / nominal; what is wanted is the mean over the tokens that counted.
+  const double scale = loss_scale_.scale();
+  const double count = static_cast<double>(totals.weight);
+  const double unscale = count > 0 ? totals.nominal / (count * scale) : 0.0;
+  result.loss = totals.loss.value() / count;
+  result.grad_norm = std::sqrt(totals.squares.value()) * unscale;
+  result.loss_scale = scale;
+  result.lr = learning_rate(options_.optimizer, options_.train.steps, step_);
+  result.skipped = !std::isfinite(result.grad_norm) || !std::isfinite(result.loss);
+  if (result.skipped && options_.train.precision != Precision::kFp16) refuse_non_finite(totals);
+  if (result.skipped) {
+    gradients_.clear();
+  } else {
+    const double clip = options_.optimizer.clip;
+    const double clipped = clip > 0 ? std::min(1.0, clip / (result.grad_norm + 1e-6)) : 1.0;
+    update(unscale * clipped, result.lr);
+  }
+  loss_scale_.update(result.skipped);
+  tokens_ += totals.weight;
+  result.step = ++step_;
+  result.tokens = tokens_;
+  result.stop = totals.stops > 0;
+  lap.lap(result.times.optimizer);
+  whole.lap(result.times.total);
+  return result;
+}
+
+void Trainer::forward_backward(const NextBatch& next, Totals& totals, StepTimes& times) {
+  const models::Context context{options_.seed, step_, true};
+  const auto seed = at::full({}, loss_scale_.scale() / totals.nominal, at::TensorOptions().device(grid_.device));
+  std::vector<at::Tensor> losses;
+  Stopwatch lap;
+  for (int64_t m = 0; m < plan_.micro_steps(); ++m) {
+    const auto batch = next();
+    lap.lap(times.data);
+    const auto loss = model_.loss(batch, context);
+    lap.lap(times.forward);
+    gradients_.begin((m + 1) % plan_.accumulation == 0, m + 1 > plan_.micro_steps() - plan_.accumulation);
+    loss.sum.backward(seed);
+    gradients_.end();
+    losses.push_back(loss.sum.detach());
+    totals.weight += loss.weight;
+    lap.lap(times.backward);
+  }
+  for (const auto& loss : losses) totals.loss.add(loss.item<float>());  // a GPU is waited for once, here
+}
+
+void Trainer::agree(Totals& totals, bool stop_asked) {
+  totals.squares = gradients_.own_squares();
+  totals.stops = stop_asked ? 1 : 0;
+  if (grid_.world.size() == 1) return;
+  // One collective for all: the loss counts once per dp rank, that is on tp rank 0.
+  if (grid_.tp.rank() != 0) totals.loss = {}, totals.weight = 0;
+  const auto loss = totals.loss.words(), squares = totals.squares.words();
+  const auto n = static_cast<int64_t>(loss.size());
+  auto packed = at::empty({2 * n + 2}, at::kLong);
+  auto* words = packed.data_ptr<int64_t>();
+  std::copy(loss.begin(), loss.end(), words);
+  std::copy(squares.begin(), squares.end(), words + n);
+  words[2 * n] = totals.weight, words[2 * n + 1] = totals.stops;
+  grid_.world.all_reduce(packed);
+  totals.loss = parallel::ExactSum::from_words({words, static_cast<std::size_t>(n)});
+  totals.squares = parallel::ExactSum::from_words({words + n, static_cast<std::size_t>(n)});
+  totals.weight = words[2 * n], totals.stops = words[2 * n + 1];
+}
+
+void Trainer::update(double factor, double lr) {
+  const auto& o = options_.optimizer;
+  const auto t = static_cast<double>(++updates_);
+  AdamStep adam;
+  adam.lr = static_cast<float>(lr), adam.beta1 = static_cast<float>(o.beta1), adam.beta2 = static_cast<float>(o.beta2);
+  adam.eps = static_cast<float>(o.eps), adam.gradient_factor = static_cast<float>(factor);
+  adam.bias1 = static_cast<float>(1.0 - std::pow(o.beta1, t));
+  adam.bias2_sqrt = static_cast<float>(std::sqrt(1.0 - std::pow(o.beta2, t)));
+  std::size_t bucket = 0;
+  for (const auto& slot : flat_.layout().slots()) {
+    while (slot.offset >= flat_.layout().buckets()[bucket].end) ++bucket;
+    const Range held = flat_.updated(bucket);
+    const Range range{std::max(slot.offset, held.begin), std::min(slot.offset + slot.count, held.end)};
+    if (range.size() <= 0) continue;
+    adam.weight_decay = slot.parameter->decay ? static_cast<float>(o.weight_decay) : 0.0f;
+    adam_update(adam, flat_.state(StateKind::kWeight, bucket, range), flat_.grads.narrow(0, range.begin, range.size()),
+                flat_.state(StateKind::kMomentum, bucket, range), flat_.state(StateKind::kVariance, bucket, range),
+                flat_.half() ? flat_.weights.narrow(0, range.begin, range.size()) : at::Tensor());
+  }
+  if (!flat_.zero()) return;
+  gradients_.clear();  // the parts of others were read by nobody here
+  flat_.share_weights(grid_.dp);
+}
+
+void Trainer::refuse_non_finite(const Totals& totals) const {
+  std::string where;
+  for (const auto& slot : flat_.layout().slots()) {
+    const bool weight = !at::isfinite(slot.parameter->value).all().item<bool>();
+    const bool gradient = !at::isfinite(flat_.grads.narrow(0, slot.offset, slot.count)).all().item<bool>();
+    if (!weight && !gradient) continue;
+    where = concat(weight ? "; first non-finite weight: " : "; first non-finite gradient (from the output backwards): ",
+                   slot.parameter->name);
+    break;
+  }
+  fail(ExitCode::kLossPolicy, "step ", step_ + 1, ": the ", std::isfinite(totals.loss.value()) ? "gradient norm" : "loss",
+       " is not finite (loss sum ", totals.loss.value(), " over ", totals.weight, " tokens)", where,
+       ". The weights of step ", step_, " are untouched. Lower optimizer.lr, lengthen optimizer.warmup, or lower optimizer.clip");
+}
+
+double Trainer::evaluate(const NextBatch& next, int64_t batches) {
+  const at::NoGradGuard no_grad;
+  const models::Context context{options_.seed, step_, false};
+  Totals totals;
+  for (int64_t i = 0; i < batches; ++i) {
+    const auto loss = model_.loss(next(), context);
+    totals.loss.add(loss.sum.item<float>());
+    totals.weight += loss.weight;
+  }
+  if (grid_.world.size() > 1) {
+    if (grid_.tp.rank() != 0) totals.loss = {}, totals.weight = 0;
+    auto words = totals.loss.words();
+    auto packed = at::from_blob(words.data(), {static_cast<int64_t>(words.size())}, at::kLong).clone();
+    grid_.world.all_reduce(packed);
+    totals.loss = parallel::ExactSum::from_words({packed.data_ptr<int64_t>(), words.size()});
+    totals.weight = grid_.world.all_reduce(totals.weight, parallel::ReduceOp::kSum);
+  }
+  return totals.loss.value() / static_cast<double>(totals.weight);
+}
+
+const Trainer::Counters Trainer::counters() const { return {step_, updates_, tokens_, loss_scale_.state()}; }
+
+void Trainer::restore(const Counters& counters) {
+  step_ = counters.step, updates_ = counters.updates, tokens_ = counters.tokens;
+  loss_scale_.restore(counters.loss_scale);
+  flat_.publish_weights(grid_.dp);
+}
+
+}  // namespace bessemer::trainer
