@@ -1,0 +1,74 @@
+#include "launch/build.h"
+
+#include <ATen/Parallel.h>
+
+#include <algorithm>
+
+#include "configs/parse.h"
+#include "data/shard_set.h"
+#include "data/tokenizer.h"
+#include "launch/machine.h"
+#include "models/presets.h"
+#include "parallel/error.h"
+#include "trainer/checkpoint_reader.h"
+#include "trainer/flat_checkpoint.h"
+#include "trainer/run_directory.h"
+
+namespace bessemer::launch {
+namespace {
+
+bool has(const std::vector<std::string>& all, const std::string& one) { return std::find(all.begin(), all.end(), one) != all.end(); }
+
+}  // namespace
+
+trainer::TrainerOptions trainer_options(const configs::RunConfig& config) {
+  return {config.run.seed, config.train, config.optimizer, config.loss_scale, config.parallel};
+}
+
+int set_threads(int64_t asked, int ranks_on_host) {
+  const int threads = asked > 0 ? static_cast<int>(asked) : std::max(1, usable_cores() / std::max(1, ranks_on_host));
+  at::set_num_threads(threads);
+  return threads;
+}
+
+Corpora open_corpora(configs::RunConfig& config) {
+  const auto open = [&](const char* split) {
+    return data::Corpus::open(config.data.path, split, config.model.sequence, config.data.verify);
+  };
+  Corpora out;
+  out.train = open("train");
+  if (config.train.eval_every > 0 && has(data::splits_of(config.data.path), "val")) out.validation = open("val");
+  out.tokenizer = data::open_tokenizer(config.data.path)->json();
+  const int64_t vocab = out.train->vocab_size();
+  if (config.model.vocab == 0) config.model.vocab = vocab;
+  BESSEMER_CHECK(config.model.vocab >= vocab, "model.vocab ", config.model.vocab, " is smaller than the vocabulary of ", config.data.path, ", ", vocab,
+                 "; leave it at 0, or choose at least ", vocab);
+  return out;
+}
+
+parallel::DeviceKind device_named(const std::string& name) {
+  BESSEMER_CHECK(name == "cpu" || name == "cuda", "--device ", name, " is neither cpu nor cuda");
+  return name == "cuda" ? parallel::DeviceKind::kCuda : parallel::DeviceKind::kCpu;
+}
+
+Loaded load_model(const std::string& path, parallel::DeviceKind device, int64_t threads) {
+  set_threads(threads, 1);
+  const auto found = trainer::find_checkpoint(path, trainer::Verify::kMetadata);
+  const auto reader = trainer::CheckpointReader::open(found.path);
+  Loaded out;
+  out.checkpoint = found.path;
+  out.step = reader.step();
+  auto parsed = configs::parse({"", reader.config(), {}, {}});
+  BESSEMER_CHECK_DATA(parsed.problems.empty(), found.path, " has a configuration that this version does not read: ", parsed.problems.front());
+  out.config = parsed.config;
+  out.tokenizer = reader.tokenizer();
+  parallel::Grid grid;
+  BESSEMER_CHECK_ENV(device != parallel::DeviceKind::kCuda || at::hasCUDA(), "--device cuda was asked for, and no GPU is usable here; leave it out");
+  if (device == parallel::DeviceKind::kCuda) grid.device = at::Device(at::kCUDA, 0);
+  out.model = models::make_model(models::resolve(out.config.model), grid, false);
+  models::allocate(*out.model, at::kFloat, grid.device);
+  trainer::restore_weights(*out.model, reader);
+  return out;
+}
+
+}  // namespace bessemer::launch

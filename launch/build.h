@@ -1,0 +1,45 @@
+#pragma once
+#include <memory>
+#include <string>
+
+#include "configs/run_config.h"
+#include "data/corpus.h"
+#include "models/model.h"
+#include "parallel/grid.h"
+#include "parallel/world.h"
+#include "trainer/trainer.h"
+
+namespace bessemer::launch {
+
+// The only place that knows all parts: from the options of a run to the things that make it.
+
+/// A run's options as the trainer takes them.
+trainer::TrainerOptions trainer_options(const configs::RunConfig& config);
+
+/// Compute threads of a rank: parallel.threads, or its share of the cores of its host. Sets them, and returns them.
+int set_threads(int64_t asked, int ranks_on_host);
+
+struct Corpora {
+  std::shared_ptr<const data::Corpus> train;
+  std::shared_ptr<const data::Corpus> validation;  ///< null: the data has none, or eval_every is 0
+  std::string tokenizer;                           ///< JSON text
+};
+/// Opens the data; completes model.vocab from it. Not collective.
+/// Errors: Error (65) where the data is not good; (64) where its vocabulary is larger than model.vocab.
+Corpora open_corpora(configs::RunConfig& config);
+
+/// A model for evaluation or generation in this process alone, with the weights of a checkpoint.
+struct Loaded {
+  std::string checkpoint;  ///< its directory
+  int64_t step = 0;
+  configs::RunConfig config;
+  std::string tokenizer;  ///< JSON text
+  std::unique_ptr<models::Model> model;
+};
+/// \param path  a run's directory (its newest good checkpoint) or one checkpoint.
+Loaded load_model(const std::string& path, parallel::DeviceKind device, int64_t threads);
+
+/// "cpu" or "cuda". Errors: Error (64).
+parallel::DeviceKind device_named(const std::string& name);
+
+}  // namespace bessemer::launch
