@@ -94,7 +94,7 @@ TEST(Changed, LetsOnlyTheDocumentedOptionsChange) {
   }
   EXPECT_THAT(free, ElementsAre("run.dir", "run.resume", "data.path", "data.verify", "model.preset", "parallel.dp", "parallel.tp",
                                 "parallel.sequence_parallel", "parallel.zero", "parallel.backend", "parallel.device", "parallel.threads",
-                                "parallel.bucket_mb", "train.steps", "train.tokens", "train.epochs", "train.wall_time", "train.micro_batch",
+                                "parallel.bucket_mb", "parallel.share_gpu", "train.steps", "train.tokens", "train.epochs", "train.wall_time", "train.micro_batch",
                                 "train.eval_every", "train.eval_batches", "checkpoint.every", "checkpoint.keep", "log.every", "log.tensorboard"));
 }
 
