@@ -15,6 +15,7 @@
 #include "models/presets.h"
 #include "trainer/checkpoint_reader.h"
 #include "trainer/flat_checkpoint.h"
+#include "trainer/host_memory.h"
 #include "trainer/memory.h"
 #include "trainer/run.h"
 
@@ -117,6 +118,7 @@ void say_end(const trainer::RunEnd& end, const configs::RunConfig& config, const
 
 int train(const Words& words, parallel::World& world) {
   configs::RunConfig config = read_options(words, world);
+  const trainer::HostMemory memory;  // before the first tensor
   const int threads = set_threads(config.parallel.threads, world.local_size());
   Corpora data;
   agree(world.group(), world.host(), [&] { data = open_corpora(config); });
@@ -127,8 +129,10 @@ int train(const Words& words, parallel::World& world) {
   trainer::Trainer trainer(*model, trainer_options(config), grid);
   say_start(config, world, grid, threads, data, trainer);
 
-  trainer::RunParts parts{std::move(*start.directory), data.train, data.validation, config.data.objective, config.checkpoint, config.log,
-                          configs::to_text(config), data.tokenizer, start.resume_from, {}, stderr};
+  trainer::RunParts parts{std::move(*start.directory), data.train, data.validation, config.data.objective, config.checkpoint, config.log};
+  parts.config = configs::to_text(config), parts.tokenizer = data.tokenizer, parts.resume_from = start.resume_from;
+  parts.memory = grid.device.is_cpu() ? &memory : nullptr;
+  parts.predicted_bytes = trainer::account_memory(*model, trainer.options(), grid.topology).total();
   parts.style.terminal = isatty(STDERR_FILENO);
   const auto end = trainer::run(trainer, parts);
   if (world.rank() == 0) say_end(end, config, words, world.size());

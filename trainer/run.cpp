@@ -81,6 +81,15 @@ class Journal {
   }
   void start_at(int64_t tokens) { last_tokens_ = tokens; }
 
+  /// After the first step, which has touched all memory a step needs.
+  void memory() {
+    if (!progress_ || parts_.memory == nullptr || parts_.predicted_bytes == 0) return;
+    const auto mib = [](int64_t bytes) { return static_cast<double>(bytes) / (1 << 20); };
+    const double off = mib(parts_.memory->peak()) / mib(parts_.predicted_bytes) - 1.0;
+    note(fmt::format("memory of this rank, measured: {:.1f} MiB of tensors at the peak ({:+.1f} % of the prediction), {:.0f} MiB "
+                     "resident", mib(parts_.memory->peak()), 100 * off, mib(resident_bytes())));
+  }
+
  private:
   double flops_per_token() const {
     return trainer_.model().cost(trainer_.plan().micro_batch, dtype_of(trainer_.options().train.precision)).flops_per_token;
@@ -116,6 +125,7 @@ class Runner {
       const auto result = trainer_.step(next, stop_asked());
       end_.step = result.step;
       journal_.step(result);
+      if (!measured_) journal_.memory(), measured_ = true;
       const double eval_loss = evaluation_due() ? evaluate() : std::numeric_limits<double>::quiet_NaN();
       if (result.stop) stop();
       const auto every = parts_.checkpoint.every;
@@ -208,7 +218,7 @@ class Runner {
   StopRequests stops_;
   RunEnd end_;
   std::string limit_, reason_;
-  bool save_failed_ = false;
+  bool save_failed_ = false, measured_ = false;
   Clock::time_point begin_ = Clock::now();
 };
 

@@ -7,6 +7,7 @@
 #include "data/corpus.h"
 #include "data/options.h"
 #include "parallel/error.h"
+#include "trainer/host_memory.h"
 #include "trainer/options.h"
 #include "trainer/progress.h"
 #include "trainer/run_directory.h"
@@ -20,12 +21,14 @@ struct RunParts {
   std::shared_ptr<const data::Corpus> train;
   std::shared_ptr<const data::Corpus> validation;  ///< null: never evaluated
   data::ObjectiveKind objective = data::ObjectiveKind::kCausal;
-  CheckpointOptions checkpoint;
-  LogOptions log;
-  std::string config;       ///< complete INI text, kept in checkpoints
-  std::string tokenizer;    ///< JSON text, likewise
-  std::string resume_from;  ///< a checkpoint that verified, or "": start anew
-  ProgressStyle style;      ///< of rank 0; the others are silent
+  CheckpointOptions checkpoint = {};
+  LogOptions log = {};
+  std::string config = {};  ///< complete INI text, kept in checkpoints
+  std::string tokenizer = {};    ///< JSON text, likewise
+  std::string resume_from = {};  ///< a checkpoint that verified, or "": start anew
+  const HostMemory* memory = nullptr;  ///< where it is known: what was predicted is held against its peak
+  int64_t predicted_bytes = 0;
+  ProgressStyle style = {};  ///< of rank 0; the others are silent
   std::FILE* out = stderr;
 };
 
