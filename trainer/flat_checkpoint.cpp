@@ -25,8 +25,8 @@ void for_each_part(const Slot& slot, const Range& window, const std::function<vo
   const int64_t row = slot.count / std::max<int64_t>(1, parameter.local_shape.front());  // elements of one row
   for (const auto& piece : parameter.pieces) {
     const int64_t begin = slot.offset + piece.row * row;
-    const Range range{std::max(begin, window.begin), std::min(begin + piece.rows * row, window.end)};
-    if (range.size() > 0) visit({&piece, range, range.begin - begin});
+    const Range range = Range{begin, begin + piece.rows * row} & window;
+    if (!range.empty()) visit({&piece, range, range.begin - begin});
   }
 }
 
@@ -41,13 +41,11 @@ void check_shape(const CheckpointReader& reader, const std::string& dataset, con
 }  // namespace
 
 StateChunks::StateChunks(const FlatState& state, const parallel::Grid& grid) {
-  std::size_t bucket = 0;
   for (const auto& slot : state.layout().slots()) {
-    while (slot.offset >= state.layout().buckets()[bucket].end) ++bucket;
     if (slot.parameter->replicated && grid.tp.rank() != 0) continue;
-    for_each_part(slot, state.owned(bucket), [&](const Part& part) {
+    for_each_part(slot, state.owned(slot.bucket), [&](const Part& part) {
       for (const auto& [kind, prefix] : kKinds) {
-        auto data = state.state(kind, bucket, part.range);
+        auto data = state.state(kind, slot.bucket, part.range);
         if (!data.is_cpu()) host_.push_back(data = data.cpu());
         const auto& piece = *part.piece;
         chunks.push_back({prefix + piece.name, piece.shape, piece.dim, piece.begin, piece.end, part.first,
@@ -58,14 +56,12 @@ StateChunks::StateChunks(const FlatState& state, const parallel::Grid& grid) {
 }
 
 void restore_state(FlatState& state, const CheckpointReader& reader) {
-  std::size_t bucket = 0;
   for (const auto& slot : state.layout().slots()) {
-    while (slot.offset >= state.layout().buckets()[bucket].end) ++bucket;
-    for_each_part(slot, state.updated(bucket), [&](const Part& part) {
+    for_each_part(slot, state.updated(slot.bucket), [&](const Part& part) {
       for (const auto& [kind, prefix] : kKinds) {
         const auto& piece = *part.piece;
         check_shape(reader, prefix + piece.name, piece.shape);
-        auto data = state.state(kind, bucket, part.range);
+        auto data = state.state(kind, slot.bucket, part.range);
         auto host = at::empty({part.range.size()}, at::kFloat);
         reader.read(prefix + piece.name, piece.dim, piece.begin, piece.end, part.first, part.range.size(),
                     host.data_ptr<float>());

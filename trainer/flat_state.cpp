@@ -36,7 +36,7 @@ FlatLayout::FlatLayout(const std::vector<models::Parameter*>& parameters, int dp
   for (auto it = parameters.rbegin(); it != parameters.rend(); ++it) {
     const int64_t count = element_count(**it);
     if (offset > bucket.begin && offset - bucket.begin + count > bucket_elements) close();
-    slots_.push_back({*it, offset, count});
+    slots_.push_back({*it, offset, count, buckets_.size()});
     offset += round_up(count, kBlock);
   }
   close();
@@ -87,17 +87,14 @@ at::Tensor FlatState::state(StateKind kind, std::size_t bucket, const Range& ran
 }
 
 void FlatState::fill_initial(uint64_t seed) {
-  std::size_t bucket = 0;
   for (const auto& slot : layout_.slots()) {
-    while (slot.offset >= layout_.buckets()[bucket].end) ++bucket;
     auto initial = at::zeros(slot.parameter->local_shape, at::kFloat);
     models::initialize(*slot.parameter, seed, initial);
     const auto flat = initial.view({-1});
     weights.narrow(0, slot.offset, slot.count).copy_(flat);
-    const Range mine{std::max(slot.offset, updated(bucket).begin),
-                     std::min(slot.offset + slot.count, updated(bucket).end)};
-    if (half() && mine.size() > 0) {
-      state(StateKind::kWeight, bucket, mine).copy_(flat.narrow(0, mine.begin - slot.offset, mine.size()));
+    const Range mine = updated(slot);
+    if (half() && !mine.empty()) {
+      state(StateKind::kWeight, slot.bucket, mine).copy_(flat.narrow(0, mine.begin - slot.offset, mine.size()));
     }
   }
 }

@@ -1,6 +1,7 @@
 #pragma once
 #include <ATen/core/Tensor.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <vector>
 
@@ -17,6 +18,7 @@ struct Slot {
   models::Parameter* parameter = nullptr;
   int64_t offset = 0;  ///< elements, a multiple of FlatState::kBlock
   int64_t count = 0;
+  std::size_t bucket = 0;
 };
 
 /// Elements [begin, end) of a flat buffer.
@@ -24,6 +26,8 @@ struct Range {
   int64_t begin = 0;
   int64_t end = 0;
   int64_t size() const { return end - begin; }
+  bool empty() const { return end <= begin; }
+  Range operator&(const Range& other) const { return {std::max(begin, other.begin), std::min(end, other.end)}; }
 };
 
 /// How parameters are laid out in flat buffers: arithmetic, no memory (the planner uses it too).
@@ -71,6 +75,8 @@ class FlatState {
   Range owned(std::size_t bucket) const { return layout_.part(layout_.buckets()[bucket], dp_rank_); }
   /// What this rank updates of each bucket: all of it, or under ZeRO-1 what it owns.
   Range updated(std::size_t bucket) const { return zero_ ? owned(bucket) : layout_.buckets()[bucket]; }
+  /// What this rank updates of one parameter; may be empty under ZeRO-1.
+  Range updated(const Slot& slot) const { return updated(slot.bucket) & Range{slot.offset, slot.offset + slot.count}; }
   /// fp32 view of Adam's state of flat elements `range`, which lie in updated(bucket).
   at::Tensor state(StateKind kind, std::size_t bucket, const Range& range) const;
   /// After fp32 weights were set through state(): writes the compute weights everywhere. Collective over dp with ZeRO-1.

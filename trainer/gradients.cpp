@@ -29,13 +29,11 @@ int64_t Gradients::tree_buffers(int64_t local_shards) {
 }
 
 void Gradients::hook_parameters() {
-  std::size_t bucket = 0;
   for (const auto& slot : state_.layout().slots()) {
-    while (slot.offset >= state_.layout().buckets()[bucket].end) ++bucket;
-    expected_[bucket] += slot.parameter->uses;
+    expected_[slot.bucket] += slot.parameter->uses;
     auto accumulator = torch::autograd::impl::grad_accumulator(slot.parameter->value);
     accumulator->add_post_hook(std::make_unique<torch::autograd::utils::LambdaPostHook>(
-        [this, bucket](const variable_list& outputs, const variable_list&) {
+        [this, bucket = slot.bucket](const variable_list& outputs, const variable_list&) {
           arrived(bucket);
           return outputs;
         }));
@@ -122,13 +120,9 @@ void Gradients::sum_over_tp() {
   if (grid_.tp.size() == 1) return;
   const at::NoGradGuard no_grad;
   std::vector<at::Tensor> views;
-  std::size_t bucket = 0;
   for (const auto& slot : state_.layout().slots()) {
-    while (slot.offset >= state_.layout().buckets()[bucket].end) ++bucket;
-    if (!slot.parameter->sum_over_tp) continue;
-    const Range held = state_.updated(bucket);
-    const int64_t begin = std::max(slot.offset, held.begin), end = std::min(slot.offset + slot.count, held.end);
-    if (begin < end) views.push_back(state_.grads.narrow(0, begin, end - begin));
+    const Range range = state_.updated(slot);
+    if (slot.parameter->sum_over_tp && !range.empty()) views.push_back(state_.grads.narrow(0, range.begin, range.size()));
   }
   if (views.empty()) return;
   auto together = at::cat(views);  // one collective for many vectors
@@ -141,15 +135,12 @@ void Gradients::clear() { state_.grads.zero_(); }
 
 parallel::ExactSum Gradients::own_squares() const {
   parallel::ExactSum sum;
-  std::size_t bucket = 0;
   if (!state_.zero() && grid_.dp.rank() != 0) return sum;  // every dp rank holds the same gradients
   for (const auto& slot : state_.layout().slots()) {
-    while (slot.offset >= state_.layout().buckets()[bucket].end) ++bucket;
     if (slot.parameter->replicated && grid_.tp.rank() != 0) continue;
-    const Range held = state_.updated(bucket);
-    const int64_t begin = std::max(slot.offset, held.begin), end = std::min(slot.offset + slot.count, held.end);
-    if (begin >= end) continue;
-    for (const double block : block_squares(state_.grads.narrow(0, begin, end - begin), FlatLayout::kBlock)) sum.add(block);
+    const Range range = state_.updated(slot);
+    if (range.empty()) continue;
+    for (const double block : block_squares(state_.grads.narrow(0, range.begin, range.size()), FlatLayout::kBlock)) sum.add(block);
   }
   return sum;
 }

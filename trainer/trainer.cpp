@@ -159,15 +159,12 @@ void Trainer::update(double factor, double lr) {
   adam.eps = static_cast<float>(o.eps), adam.gradient_factor = static_cast<float>(factor);
   adam.bias1 = static_cast<float>(1.0 - std::pow(o.beta1, t));
   adam.bias2_sqrt = static_cast<float>(std::sqrt(1.0 - std::pow(o.beta2, t)));
-  std::size_t bucket = 0;
   for (const auto& slot : flat_.layout().slots()) {
-    while (slot.offset >= flat_.layout().buckets()[bucket].end) ++bucket;
-    const Range held = flat_.updated(bucket);
-    const Range range{std::max(slot.offset, held.begin), std::min(slot.offset + slot.count, held.end)};
-    if (range.size() <= 0) continue;
+    const Range range = flat_.updated(slot);
+    if (range.empty()) continue;
     adam.weight_decay = slot.parameter->decay ? static_cast<float>(o.weight_decay) : 0.0f;
-    adam_update(adam, flat_.state(StateKind::kWeight, bucket, range), flat_.grads.narrow(0, range.begin, range.size()),
-                flat_.state(StateKind::kMomentum, bucket, range), flat_.state(StateKind::kVariance, bucket, range),
+    adam_update(adam, flat_.state(StateKind::kWeight, slot.bucket, range), flat_.grads.narrow(0, range.begin, range.size()),
+                flat_.state(StateKind::kMomentum, slot.bucket, range), flat_.state(StateKind::kVariance, slot.bucket, range),
                 flat_.half() ? flat_.weights.narrow(0, range.begin, range.size()) : at::Tensor());
   }
   if (!flat_.zero()) return;
