@@ -57,12 +57,9 @@ void check_batch(const RunConfig& c, int64_t ranks, Rules& rules) {
 
 void check_training(const RunConfig& c, Rules& rules) {
   const auto& o = c.optimizer;
-  const int64_t decay = o.decay_steps > 0 ? o.decay_steps : c.train.steps;
   rules.must(o.lr > 0, "optimizer.lr is 0; nothing would be learned; choose for example 3e-4");
   rules.must(o.schedule == trainer::ScheduleKind::kConstant || o.min_lr <= o.lr, "optimizer.min_lr ", o.min_lr, " is above optimizer.lr ", o.lr);
   rules.must(o.eps > 0, "optimizer.eps is 0; choose above 0, for example 1e-8");
-  rules.must(o.warmup <= decay, "optimizer.warmup ", o.warmup, " is longer than the schedule, ", decay, " steps (",
-             o.decay_steps > 0 ? "optimizer.decay_steps" : "train.steps", ")");
   rules.must(c.run.dir != "", "run.dir is empty; name the directory of the run");
   rules.must(c.run.resume != "", "run.resume is empty; choose auto, none or a checkpoint's path");
   if (c.train.precision != trainer::Precision::kFp16) return;

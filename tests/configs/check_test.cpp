@@ -21,12 +21,11 @@ TEST(Check, FindsNothingWrongWithTheDefaults) {
 
 TEST(Check, NamesAllThatIsWrongAtOnce) {
   RunConfig c;
-  c.model.heads = 5, c.parallel.dp = 3, c.optimizer.min_lr = 1, c.optimizer.warmup = 5000;
+  c.model.heads = 5, c.parallel.dp = 3, c.optimizer.min_lr = 1;
   const auto got = check(c, 8);
   EXPECT_THAT(got, Contains(HasSubstr("model.hidden 128 cannot be split over model.heads 5")));
   EXPECT_THAT(got, Contains(HasSubstr("parallel.dp 3 x parallel.tp 1 = 3 ranks, but this job has 8; start `mpirun -n 3`")));
   EXPECT_THAT(got, Contains(HasSubstr("optimizer.min_lr 1 is above optimizer.lr 0.001")));
-  EXPECT_THAT(got, Contains(HasSubstr("optimizer.warmup 5000 is longer than the schedule, 1000 steps (train.steps)")));
 }
 
 TEST(Check, WantsTpToDivideTheRanks) {
