@@ -134,6 +134,7 @@ int train(const Words& words, parallel::World& world) {
   parts.memory = grid.device.is_cpu() ? &memory : nullptr;
   parts.predicted_bytes = trainer::account_memory(*model, trainer.options(), grid.topology).total();
   parts.style.terminal = isatty(STDERR_FILENO);
+  parts.style.every = config.log.every;
   const auto end = trainer::run(trainer, parts);
   if (world.rank() == 0) say_end(end, config, words, world.size());
   return static_cast<int>(end.code);

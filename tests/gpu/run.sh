@@ -27,9 +27,11 @@ find "$BUNDLE_TORCH/torch/include/c10" -type f | LC_ALL=C sort | xargs cat > tex
 rm -rf data runs
 within 60 data.log bessemer data build --input text.txt --out data --tokenizer chars || { cat data.log >&2; exit 70; }
 
-within 180 gpu_tests.log gpu_tests
+# counts LOG: GoogleTest's closing lines.
+counts() { grep -E '^\[  (PASSED|FAILED)  \]' "$1" | head -n 2 | tr -s ' ' | paste -sd' '; }
+within 180 gpu_tests.log gpu_tests --gtest_filter=-NcclRanks.*
 code=$?
-row "GPU unit tests" "$(grep -E '^\[  (PASSED|FAILED)  \]' gpu_tests.log | head -n 2 | tr -s ' ' | paste -sd' ')" "$(verdict $code)"
+row "GPU unit tests" "$(counts gpu_tests.log)" "$(verdict $code)"
 
 # train NAME LIMIT ARGUMENTS...: one run in runs/NAME.
 train() { local name=$1 limit=$2; shift 2; within "$limit" "$name.log" "${launch[@]}" bessemer train --data.path=data --run.dir="runs/$name" --train.eval_every=0 --checkpoint.every=0 "$@"; }
@@ -62,10 +64,15 @@ done
 # Two ranks may share one GPU if each believes itself on a host of its own; they then talk over sockets.
 share=(-x NCCL_NET=Socket -x NCCL_SOCKET_IFNAME=lo -x NCCL_IB_DISABLE=1 -x NCCL_P2P_DISABLE=1 -x NCCL_SHM_DISABLE=1 -x NCCL_MNNVL_ENABLE=0)
 export NCCL_NET=Socket NCCL_SOCKET_IFNAME=lo NCCL_IB_DISABLE=1 NCCL_P2P_DISABLE=1 NCCL_SHM_DISABLE=1 NCCL_MNNVL_ENABLE=0
+# two_ranks LIMIT LOG COMMAND...
+two_ranks() { local limit=$1 log=$2; shift 2; within "$limit" "$log" mpirun "${share[@]}" -n 1 -x NCCL_HOSTID=r0 "$@" : "${share[@]}" -n 1 -x NCCL_HOSTID=r1 "$@"; }
+two_ranks 90 nccl_tests.log gpu_tests --gtest_filter=NcclRanks.*
+code=$?
+row "NCCL unit tests, 2 ranks on one GPU" "$(counts nccl_tests.log)" "$(verdict $code)"
 for layout in dp tp; do
   arguments=(bessemer train --data.path=data --run.dir="runs/nccl-$layout" --train.eval_every=0 --checkpoint.every=0 "${small[@]}"
              --parallel.device=cuda --parallel.backend=nccl --parallel.share_gpu "--parallel.$layout=2")
-  within 90 "nccl-$layout.log" mpirun "${share[@]}" -n 1 -x NCCL_HOSTID=r0 "${arguments[@]}" : "${share[@]}" -n 1 -x NCCL_HOSTID=r1 "${arguments[@]}"
+  two_ranks 90 "nccl-$layout.log" "${arguments[@]}"
   check "2 NCCL ranks on one GPU, $layout 2, against one rank" "nccl-$layout" fp32 1e-3 $?
 done
 

@@ -1,0 +1,87 @@
+// The same weights on the CPU and on a GPU: the same losses, gradients and next tokens.
+#include "tests/models/gpt_cases.h"
+
+namespace bessemer::models {
+namespace {
+
+ModelOptions gpt2() {
+  ModelOptions o = small();
+  o.bias = true, o.activation = Activation::kGeluTanh, o.init_std = 0.05;
+  return o;
+}
+
+ModelOptions llama() {
+  ModelOptions o = small();
+  o.position = Position::kRotary, o.norm = Norm::kRmsNorm, o.activation = Activation::kSwiglu, o.kv_heads = 2, o.tied = false;
+  o.init_std = 0.05;
+  return o;
+}
+
+std::unique_ptr<Model> copy_to_gpu(Model& cpu, at::ScalarType dtype) {
+  parallel::Grid grid;
+  grid.device = at::Device(at::kCUDA, 0);
+  auto gpu = make_model(cpu.options(), grid, /*sequence_parallel=*/false);
+  allocate(*gpu, dtype, grid.device);
+  for (std::size_t i = 0; i < cpu.parameters().size(); ++i) {
+    const at::NoGradGuard no_gradients;
+    at::Tensor& value = gpu->parameters()[i]->value;
+    value.copy_(cpu.parameters()[i]->value);
+    value.set_requires_grad(true);
+  }
+  return gpu;
+}
+
+data::Batch copy_to_gpu(const data::Batch& batch) {
+  data::Batch out = batch;
+  for (auto& [name, tensor] : out.tensors) tensor = tensor.to(at::kCUDA);
+  return out;
+}
+
+void expect_the_cpus_numbers(const ModelOptions& o, at::ScalarType dtype, double loss_tolerance, double gradient_tolerance) {
+  auto cpu = build(o);
+  auto gpu = copy_to_gpu(*cpu, dtype);
+  const auto batch = random_batch(o, 3, o.sequence);
+  const LossSum want = cpu->loss(batch, {11, 3, true}), got = gpu->loss(copy_to_gpu(batch), {11, 3, true});
+  EXPECT_EQ(got.weight, want.weight);
+  EXPECT_NEAR(got.sum.item<double>() / want.sum.item<double>(), 1.0, loss_tolerance);
+  want.sum.backward();
+  got.sum.backward();
+  expect_close(gradients(*gpu), gradients(*cpu), gradient_tolerance);
+}
+
+}  // namespace
+
+TEST(GptOnGpu, Fp32LossAndGradientsEqualTheCpus) {
+  for (const auto& o : {gpt2(), llama()}) expect_the_cpus_numbers(o, at::kFloat, 1e-5, 1e-4);
+}
+
+TEST(GptOnGpu, SixteenBitLossAndGradientsAreNearTheCpusFp32) {
+  for (const auto& o : {gpt2(), llama()}) {
+    expect_the_cpus_numbers(o, at::kHalf, 2e-3, 3e-2);
+    expect_the_cpus_numbers(o, at::kBFloat16, 1e-2, 1e-1);
+  }
+}
+
+TEST(GptOnGpu, DropoutHasTheCpusMasks) {
+  ModelOptions o = gpt2();
+  o.dropout = 0.2;
+  expect_the_cpus_numbers(o, at::kFloat, 1e-5, 1e-4);
+}
+
+TEST(GptOnGpu, NextLogitsEqualTheCpusHoweverTheTokensCome) {
+  for (const auto& o : {gpt2(), llama()}) {
+    auto cpu = build(o);
+    auto gpu = copy_to_gpu(*cpu, at::kFloat);
+    const at::Tensor tokens = random_batch(o, 2, o.sequence)["tokens"];
+    auto on_cpu = cpu->make_cache(2, o.sequence), on_gpu = gpu->make_cache(2, o.sequence);
+    int64_t seen = 0;
+    for (const int64_t n : {5, 1, 1, 3}) {
+      const at::Tensor part = tokens.narrow(1, seen, n);
+      const at::Tensor want = cpu->next_logits(part, *on_cpu), got = gpu->next_logits(part.to(at::kCUDA), *on_gpu);
+      seen += n;
+      EXPECT_LE((got.cpu() - want).abs().max().item<double>(), 1e-4 * want.abs().max().item<double>()) << seen;
+    }
+  }
+}
+
+}  // namespace bessemer::models
