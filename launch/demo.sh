@@ -40,7 +40,9 @@ if [ -e "$out" ]; then
   rm -rf "$out"
 fi
 mkdir -p "$out"
+prompt=''
 if [ ${#texts[@]} -eq 0 ]; then
+  prompt='namespace c10 {'
   libtorch=$(cat build/libtorch.path)
   [ -d "$libtorch/torch" ] && libtorch=$libtorch/torch
   mapfile -t texts < <(find "$libtorch/include/c10" -type f | LC_ALL=C sort)
@@ -76,15 +78,16 @@ INI
 ranks_of() { awk -v parent="$1" '{sub(/^.*\) /, ""); if ($2 == parent) {split(FILENAME, p, "/"); print p[3]}}' /proc/[0-9]*/stat 2> /dev/null || true; }
 last_step() { [ -s "$1/metrics.jsonl" ] && tail -n 1 "$1/metrics.jsonl" | sed -n 's/.*"step": *\([0-9]*\).*/\1/p'; }
 
-say "3. Training on two processes that share the data (dp 2), until kill -9 near step $((steps / 2))"
-mpirun -n 2 bessemer train "$out/demo.ini" --run.dir="$out/dp2" < /dev/null &
+kill_at=$((steps * 13 / 24))
+say "3. Training on two processes that share the data (dp 2), until kill -9 near step $kill_at"
+mpirun -q -n 2 bessemer train "$out/demo.ini" --run.dir="$out/dp2" < /dev/null &
 job=$!
-until step=$(last_step "$out/dp2") && [ "${step:-0}" -ge $((steps / 2)) ]; do
+until step=$(last_step "$out/dp2") && [ "${step:-0}" -ge $kill_at ]; do
   kill -0 "$job" 2> /dev/null || { wait "$job" || exit $?; break; }
   sleep 0.1
 done
 ranks_of "$job" | xargs -r kill -9 2> /dev/null || true
-wait "$job" 2> /dev/null && echo "(it had finished before the kill)" || echo "killed at step $(last_step "$out/dp2")"
+wait "$job" 2> /dev/null && echo "(it had finished before the kill)" || echo "killed both processes with -9 after step $(last_step "$out/dp2")"
 
 say "4. The same command again: it goes on from the newest checkpoint"
 mpirun -n 2 bessemer train "$out/demo.ini" --run.dir="$out/dp2" < /dev/null
@@ -101,9 +104,10 @@ for step in sorted({*both[:1], *both[:: max(1, steps // 8)], *both[-1:]}):
     print(f"{step:10d}{losses[0][step]:12.6f}{losses[1][step]:12.6f}{losses[1][step] - losses[0][step]:12.1e}")
 PYTHON
 
-prompt=$(grep -m1 -oE '[[:alnum:]#/][[:alnum:] ]{3,15}' "$out/text.txt" | head -n 1) || prompt=$(head -c 1 "$out/text.txt")
+[ -n "$prompt" ] || prompt=$(grep -m1 -oE '[[:alnum:]][[:alnum:] ]{2,15}[[:alnum:]]' "$out/text.txt" | sed -n 1p) || true
+[ -n "$prompt" ] || prompt=$(head -c 1 "$out/text.txt")
 say "6. What the model writes after \"$prompt\""
-bessemer generate --model "$out/dp2" --prompt "$prompt" --tokens 300 --temperature 0.8 --seed 1
+bessemer generate --model "$out/dp2" --prompt "$prompt" --tokens 300 --temperature 0.6 --seed 1
 
 cat <<END
 

@@ -91,7 +91,7 @@ void say_start(const configs::RunConfig& config, const parallel::World& world, c
   const auto l = configs::layout(config, world.size());
   const auto account = trainer::account_memory(trainer.model(), trainer.options(), grid.topology);
   std::cerr << places << (places.empty() || places.back() == '\n' ? "" : "\n")
-            << fmt::format("{} threads of {} usable cores per rank | {} | {} | build {}{}\n", threads, usable_cores(), instruction_set(), blas(), build_type(),
+            << fmt::format("{} thread{} of {} usable cores per rank | {} | {} | build {}{}\n", threads, threads == 1 ? "" : "s", usable_cores(), instruction_set(), blas(), build_type(),
                            build_type() == "Release" ? "" : " (slow)")
             << fmt::format("dp {} x tp {} | global batch {} = micro-batch {} x dp {} x {} micro-steps | {} tokens a step\n", l.dp, l.tp, config.train.global_batch,
                            l.micro_batch, l.dp, l.micro_steps, config.train.global_batch * config.model.sequence)
@@ -99,9 +99,11 @@ void say_start(const configs::RunConfig& config, const parallel::World& world, c
             << "memory of a rank, predicted:\n" << account.text() << std::flush;
 }
 
-std::string again(const Words& words, int ranks) {
+/// The command that started this run, without the words that begin with `but`.
+std::string again(const Words& words, int ranks, const std::string& but = "\n") {
   std::string out = ranks > 1 ? concat("mpirun -n ", ranks, " bessemer train") : "bessemer train";
-  for (const auto& word : words) out += " " + (word.find_first_of(" '\"$\\;&|#") == std::string::npos ? word : "'" + word + "'");
+  for (const auto& word : words)
+    if (!word.starts_with(but)) out += " " + (word.find_first_of(" '\"$\\;&|#") == std::string::npos ? word : "'" + word + "'");
   return out;
 }
 
@@ -113,7 +115,7 @@ void say_end(const trainer::RunEnd& end, const configs::RunConfig& config, const
     std::cerr << fmt::format("ended at step {}, but the last checkpoint failed; the newest good one is {}\nmake room, then go on with: {}\n", end.step, end.checkpoint, again(words, ranks));
   else
     std::cerr << fmt::format("done at step {}: {}; checkpoint {}\ngo on with: {} --train.steps={}, or bessemer generate --model {} --prompt TEXT --tokens 200\n", end.step,
-                             end.reason, end.checkpoint, again(words, ranks), 2 * end.step, config.run.dir);
+                             end.reason, end.checkpoint, again(words, ranks, "--train.steps"), 2 * end.step, config.run.dir);
 }
 
 int train(const Words& words, parallel::World& world) {
