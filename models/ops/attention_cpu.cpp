@@ -3,6 +3,7 @@
 #include <ATen/Parallel.h>
 
 #include <cmath>
+#include <memory>
 
 #include "models/ops/cpu_convert.h"
 #include "models/ops/cpu_math.h"
@@ -15,6 +16,28 @@ namespace {
 
 constexpr int64_t kQueries = 32;  // query rows at a time
 constexpr int64_t kLanes = 16;
+
+/// Sum or maximum of the lanes, in a tree.
+[[gnu::always_inline]] inline float sum_of(const Lanes& x) {
+  float lanes[kLanes];
+  *reinterpret_cast<Lanes*>(lanes) = x;
+#pragma GCC unroll 4
+  for (int64_t width = kLanes / 2; width > 0; width /= 2) {
+#pragma GCC unroll 8
+    for (int64_t l = 0; l < width; ++l) lanes[l] += lanes[l + width];
+  }
+  return lanes[0];
+}
+[[gnu::always_inline]] inline float maximum_of(const Lanes& x) {
+  float lanes[kLanes];
+  *reinterpret_cast<Lanes*>(lanes) = x;
+#pragma GCC unroll 4
+  for (int64_t width = kLanes / 2; width > 0; width /= 2) {
+#pragma GCC unroll 8
+    for (int64_t l = 0; l < width; ++l) lanes[l] = lanes[l + width] > lanes[l] ? lanes[l + width] : lanes[l];
+  }
+  return lanes[0];
+}
 
 int64_t padded(int64_t n) { return (n + kLanes - 1) / kLanes * kLanes; }
 
@@ -30,28 +53,30 @@ float dot_row(const float* a, const float* b, int64_t n);
 /// Scores to probabilities, zero from `visible` to `width`; returns the log of the sum of exponentials.
 BESSEMER_CLONES float exp_row(float* scores, int64_t visible, int64_t width) {
   for (int64_t j = visible; j < width; ++j) scores[j] = -INFINITY;
-  float top[kLanes], sum[kLanes] = {};
-  for (int64_t l = 0; l < kLanes; ++l) top[l] = -INFINITY;
-  for (int64_t j = 0; j < width; j += kLanes) {
-    for (int64_t l = 0; l < kLanes; ++l) top[l] = scores[j + l] > top[l] ? scores[j + l] : top[l];
+  auto* const x = reinterpret_cast<Lanes*>(scores);
+  const int64_t n = width / kLanes;
+  Lanes top = x[0], sum{};
+  for (int64_t i = 1; i < n; ++i) top = x[i] > top ? x[i] : top;
+  const float most = maximum_of(top);
+  for (int64_t i = 0; i < n; ++i) {
+    Lanes e = x[i] - most;
+    exp_lanes(e);
+    sum += e;
+    x[i] = e;
   }
-  float most = top[0];
-  for (int64_t l = 1; l < kLanes; ++l) most = top[l] > most ? top[l] : most;
-  for (int64_t j = 0; j < width; j += kLanes) {
-    for (int64_t l = 0; l < kLanes; ++l) {
-      scores[j + l] = exp_clamped(scores[j + l] - most);
-      sum[l] += scores[j + l];
-    }
-  }
-  float total = 0.0f;
-  for (int64_t l = 0; l < kLanes; ++l) total += sum[l];
-  for (int64_t j = 0; j < visible; ++j) scores[j] *= 1.0f / total;
+  const float total = sum_of(sum), factor = 1.0f / total;
+  for (int64_t i = 0; i < n; ++i) x[i] *= factor;
   for (int64_t j = visible; j < width; ++j) scores[j] = 0.0f;
   return most + std::log(total);
 }
 
 BESSEMER_CLONES void probability_row(float* scores, float lse, int64_t visible, int64_t width) {
-  for (int64_t j = 0; j < visible; ++j) scores[j] = exp_clamped(scores[j] - lse);
+  auto* const x = reinterpret_cast<Lanes*>(scores);
+  for (int64_t i = 0; i < width / kLanes; ++i) {
+    Lanes e = x[i] - lse;
+    exp_lanes(e);
+    x[i] = e;
+  }
   for (int64_t j = visible; j < width; ++j) scores[j] = 0.0f;
 }
 
@@ -68,12 +93,10 @@ BESSEMER_CLONES void score_gradient_row(const float* p, float* dp, float delta, 
 }
 
 BESSEMER_CLONES float dot_row(const float* a, const float* b, int64_t n) {  // n a multiple of kLanes
-  float lanes[kLanes] = {}, sum = 0.0f;
-  for (int64_t i = 0; i < n; i += kLanes) {
-    for (int64_t l = 0; l < kLanes; ++l) lanes[l] += a[i + l] * b[i + l];
-  }
-  for (int64_t l = 0; l < kLanes; ++l) sum += lanes[l];
-  return sum;
+  const auto *x = reinterpret_cast<const Lanes*>(a), *y = reinterpret_cast<const Lanes*>(b);
+  Lanes sum{};
+  for (int64_t i = 0; i < n / kLanes; ++i) sum += x[i] * y[i];
+  return sum_of(sum);
 }
 
 namespace {
@@ -87,27 +110,28 @@ struct Shape {
   /// Rows [s, wide] of head `head` of `x`, which holds `all` heads per position.
   void read(const at::Tensor& x, int64_t all, int64_t row, int64_t head, float* to) const {
     const void* data = x.const_data_ptr();
-    std::vector<float> buffer(d);
+    if (whole()) return copy_rows(static_cast<const float*>(data) + (row * all + head) * d, b * all * d, to, wide, s, d);
     for (int64_t i = 0; i < s; ++i) {
-      const float* values = to_float(data, type, ((i * b + row) * all + head) * d, d, buffer.data());
-      std::copy(values, values + d, to + i * wide);
+      const float* values = to_float(data, type, ((i * b + row) * all + head) * d, d, to + i * wide);
+      if (values != to + i * wide) std::copy(values, values + d, to + i * wide);
       std::fill(to + i * wide + d, to + (i + 1) * wide, 0.0f);
     }
   }
   void write(const float* from, at::Tensor& x, int64_t all, int64_t row, int64_t head) const {
     void* data = x.mutable_data_ptr();
+    if (whole()) return copy_rows(from, wide, static_cast<float*>(data) + (row * all + head) * d, b * all * d, s, d);
     for (int64_t i = 0; i < s; ++i) from_float(from + i * wide, d, data, type, ((i * b + row) * all + head) * d);
   }
-  /// [s, wide] to [wide, keys]
-  void transpose(const float* from, float* to) const {
-    for (int64_t i = 0; i < s; ++i) {
-      for (int64_t j = 0; j < wide; ++j) to[j * keys + i] = from[i * wide + j];
-    }
-  }
+  bool whole() const { return type == at::kFloat && wide == d; }
   int64_t block() const { return s * wide; }
 
   int64_t s, b, heads, kv_heads, group, d, wide, keys;
   at::ScalarType type;
+};
+
+struct Gradients {
+  const at::Tensor& dy;
+  at::Tensor& dqkv;
 };
 
 /// Some query rows: which, and how many keys the last of them sees.
@@ -133,12 +157,13 @@ void drop(const PackedAttention& io, const Shape& shape, int64_t row, int64_t he
   }
 }
 
-void forward_of(PackedAttention& io, const Shape& shape, int64_t row, int64_t kv) {
+int64_t forward_memory(const Shape& shape) { return 3 * shape.block() + shape.wide * shape.keys + kQueries * shape.keys; }
+
+void forward_of(PackedAttention& io, const Shape& shape, int64_t row, int64_t kv, float* memory) {
   const int64_t all = shape.heads + 2 * shape.kv_heads, block = shape.block();
-  std::vector<float> memory(3 * block + shape.wide * shape.keys + kQueries * shape.keys);
-  float *q = memory.data(), *v = q + block, *out = v + block, *kt = out + block, *p = kt + shape.wide * shape.keys;
+  float *q = memory, *v = q + block, *out = v + block, *kt = out + block, *p = kt + shape.wide * shape.keys;
   shape.read(io.qkv, all, row, shape.heads + kv, out);
-  shape.transpose(out, kt);
+  transpose(shape.s, shape.wide, out, shape.wide, kt, shape.keys);
   shape.read(io.qkv, all, row, shape.heads + shape.kv_heads + kv, v);
   for (int64_t head = kv * shape.group; head < (kv + 1) * shape.group; ++head) {
     float* lse = io.lse.mutable_data_ptr<float>() + (row * shape.heads + head) * shape.s;
@@ -155,30 +180,34 @@ void forward_of(PackedAttention& io, const Shape& shape, int64_t row, int64_t kv
   }
 }
 
-void backward_of(const PackedAttention& io, const Shape& shape, const at::Tensor& dy, at::Tensor& dqkv, int64_t row, int64_t kv) {
+int64_t backward_memory(const Shape& shape) {
+  return 7 * shape.block() + 2 * shape.wide * shape.keys + 3 * kQueries * shape.keys;
+}
+
+void backward_of(const PackedAttention& io, const Shape& shape, const Gradients& gradients, int64_t row, int64_t kv, float* memory) {
   const int64_t all = shape.heads + 2 * shape.kv_heads, block = shape.block(), wide = shape.wide, keys = shape.keys;
   const float scale = 1.0f / std::sqrt(static_cast<float>(shape.d));
-  std::vector<float> memory(7 * block + 2 * wide * keys + 3 * kQueries * keys);
-  float *q = memory.data(), *k = q + block, *y = k + block, *dout = y + block, *dq = dout + block, *dk = dq + block;
+  float *q = memory, *k = q + block, *y = k + block, *dout = y + block, *dq = dout + block, *dk = dq + block;
   float *dv = dk + block, *kt = dv + block, *vt = kt + wide * keys, *p = vt + wide * keys, *dp = p + kQueries * keys;
-  float* dropped = dp + kQueries * keys;
+  float* dropped = io.dropout.p == 0.0 ? p : dp + kQueries * keys;
+  std::fill(dk, dk + 2 * block, 0.0f);
   shape.read(io.qkv, all, row, shape.heads + shape.kv_heads + kv, k);
-  shape.transpose(k, vt);
+  transpose(shape.s, wide, k, wide, vt, keys);
   shape.read(io.qkv, all, row, shape.heads + kv, k);
-  shape.transpose(k, kt);
+  transpose(shape.s, wide, k, wide, kt, keys);
   for (int64_t head = kv * shape.group; head < (kv + 1) * shape.group; ++head) {
     const float* lse = io.lse.const_data_ptr<float>() + (row * shape.heads + head) * shape.s;
     shape.read(io.qkv, all, row, head, q);
     scale_row(q, scale, block);
     shape.read(io.y, shape.heads, row, head, y);
-    shape.read(dy, shape.heads, row, head, dout);
+    shape.read(gradients.dy, shape.heads, row, head, dout);
     for (int64_t first = 0; first < shape.s; first += kQueries) {
       const Rows rows(first, shape, io.causal);
       const int64_t at = first * wide;
       small_gemm(rows.count, rows.width, shape.d, {q + at, wide, 1}, {kt, keys, 1}, p, keys, false);
       for (int64_t i = 0; i < rows.count; ++i) probability_row(p + i * keys, lse[first + i], rows.visible(i), rows.width);
       small_gemm(rows.count, rows.width, shape.d, {dout + at, wide, 1}, {vt, keys, 1}, dp, keys, false);
-      std::copy(p, p + rows.count * keys, dropped);
+      if (dropped != p) std::copy(p, p + rows.count * keys, dropped);
       drop(io, shape, row, head, rows, dropped);
       drop(io, shape, row, head, rows, dp);
       small_gemm(rows.keys, wide, rows.count, {dropped, 1, keys}, {dout + at, wide, 1}, dv, wide, true);
@@ -189,17 +218,18 @@ void backward_of(const PackedAttention& io, const Shape& shape, const at::Tensor
       small_gemm(rows.keys, wide, rows.count, {dp, 1, keys}, {q + at, wide, 1}, dk, wide, true);
     }
     scale_row(dq, scale, block);
-    shape.write(dq, dqkv, all, row, head);
+    shape.write(dq, gradients.dqkv, all, row, head);
   }
-  shape.write(dk, dqkv, all, row, shape.heads + kv);
-  shape.write(dv, dqkv, all, row, shape.heads + shape.kv_heads + kv);
+  shape.write(dk, gradients.dqkv, all, row, shape.heads + kv);
+  shape.write(dv, gradients.dqkv, all, row, shape.heads + shape.kv_heads + kv);
 }
 
 /// Rows and key heads are independent, so that the number of threads changes no bit.
 template <class Work>
-void for_key_heads(const Shape& shape, const Work& work) {
+void for_key_heads(const Shape& shape, int64_t memory, const Work& work) {
   at::parallel_for(0, shape.b * shape.kv_heads, 1, [&](int64_t first, int64_t last) {
-    for (int64_t i = first; i < last; ++i) work(i / shape.kv_heads, i % shape.kv_heads);
+    const auto scratch = std::make_unique_for_overwrite<float[]>(static_cast<std::size_t>(memory));
+    for (int64_t i = first; i < last; ++i) work(i / shape.kv_heads, i % shape.kv_heads, scratch.get());
   });
 }
 
@@ -207,12 +237,15 @@ void for_key_heads(const Shape& shape, const Work& work) {
 
 void packed_attention_forward_cpu(PackedAttention& io) {
   const Shape shape(io);
-  for_key_heads(shape, [&](int64_t row, int64_t kv) { forward_of(io, shape, row, kv); });
+  for_key_heads(shape, forward_memory(shape),
+                [&](int64_t row, int64_t kv, float* memory) { forward_of(io, shape, row, kv, memory); });
 }
 
 void packed_attention_backward_cpu(const PackedAttention& io, const at::Tensor& dy, at::Tensor& dqkv) {
   const Shape shape(io);
-  for_key_heads(shape, [&](int64_t row, int64_t kv) { backward_of(io, shape, dy, dqkv, row, kv); });
+  const Gradients gradients{dy, dqkv};
+  for_key_heads(shape, backward_memory(shape),
+                [&](int64_t row, int64_t kv, float* memory) { backward_of(io, shape, gradients, row, kv, memory); });
 }
 
 }  // namespace bessemer::models::ops

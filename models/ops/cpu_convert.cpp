@@ -1,5 +1,7 @@
 #include "models/ops/cpu_convert.h"
 
+#include <ATen/Parallel.h>
+
 #include <bit>
 #include <cstring>
 
@@ -66,6 +68,62 @@ void from_float(const float* values, int64_t n, void* data, at::ScalarType type,
 
 float* room(void* data, at::ScalarType type, int64_t offset, float* buffer) {
   return type == at::kFloat ? static_cast<float*>(data) + offset : buffer;
+}
+
+namespace {
+
+constexpr int64_t kBlock = 2048;  // elements: a few buffers stay in the first-level cache
+
+/// work(begin, n) for pieces of at most kBlock elements
+template <class Work>
+void for_blocks(int64_t numel, const Work& work) {
+  at::parallel_for(0, numel, 16 * kBlock, [&](int64_t first, int64_t last) {
+    for (int64_t at = first; at < last; at += kBlock) work(at, std::min(kBlock, last - at));
+  });
+}
+
+}  // namespace
+
+void add_block(const float* x, int64_t n, float* sum);
+
+BESSEMER_CLONES void add_block(const float* __restrict x, int64_t n, float* __restrict sum) {
+  for (int64_t i = 0; i < n; ++i) sum[i] += x[i];
+}
+
+at::Tensor widened(const at::Tensor& given) {
+  const auto x = given.contiguous();
+  auto y = at::empty(x.sizes(), x.options().dtype(at::kFloat));
+  const void* from = x.const_data_ptr();
+  auto* to = y.mutable_data_ptr<float>();
+  for_blocks(x.numel(), [&](int64_t at, int64_t n) {
+    const float* values = to_float(from, x.scalar_type(), at, n, to + at);
+    from_float(values, n, to, at::kFloat, at);
+  });
+  return y;
+}
+
+at::Tensor narrowed(const at::Tensor& given, at::ScalarType type) {
+  const auto x = given.contiguous();
+  auto y = at::empty(x.sizes(), x.options().dtype(type));
+  const auto* from = x.const_data_ptr<float>();
+  void* to = y.mutable_data_ptr();
+  for_blocks(x.numel(), [&](int64_t at, int64_t n) { from_float(from + at, n, to, type, at); });
+  return y;
+}
+
+void add_rounded(at::Tensor sum, const at::Tensor& x) {
+  if (!sum.is_cpu() || !sum.is_contiguous() || !x.is_contiguous() || x.scalar_type() != at::kFloat || sum.scalar_type() == at::kFloat) {
+    sum.add_(x);  // LibTorch computes 16-bit plus fp32 in fp32 too
+    return;
+  }
+  void* to = sum.mutable_data_ptr();
+  const auto* from = x.const_data_ptr<float>();
+  for_blocks(sum.numel(), [&](int64_t at, int64_t n) {
+    float buffer[kBlock];
+    to_float(to, sum.scalar_type(), at, n, buffer);
+    add_block(from + at, n, buffer);
+    from_float(buffer, n, to, sum.scalar_type(), at);
+  });
 }
 
 }  // namespace bessemer::models::ops

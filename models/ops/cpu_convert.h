@@ -1,5 +1,5 @@
 #pragma once
-#include <c10/core/ScalarType.h>
+#include <ATen/core/Tensor.h>
 
 #include <cstdint>
 
@@ -13,5 +13,11 @@ const float* to_float(const void* data, at::ScalarType type, int64_t offset, int
 void from_float(const float* values, int64_t n, void* data, at::ScalarType type, int64_t offset);
 /// Where to write `n` fp32 results: into `data` itself where it is fp32, else into `buffer` (then from_float).
 float* room(void* data, at::ScalarType type, int64_t offset, float* buffer);
+
+/// A whole CPU tensor as contiguous fp32, or fp32 as contiguous 16 bits; several times as fast as at::Tensor::to.
+at::Tensor widened(const at::Tensor& x);
+at::Tensor narrowed(const at::Tensor& x, at::ScalarType type);
+/// sum += x in fp32, rounded once. \param sum any dtype and device; \param x fp32 or sum's dtype, of sum's shape
+void add_rounded(at::Tensor sum, const at::Tensor& x);
 
 }  // namespace bessemer::models::ops

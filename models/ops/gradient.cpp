@@ -1,5 +1,7 @@
 #include "models/ops/gradient.h"
 
+#include "models/ops/cpu_convert.h"
+
 namespace bessemer::models::ops {
 
 bool accumulates_in_place(const at::Tensor& parameter) {
@@ -9,7 +11,7 @@ bool accumulates_in_place(const at::Tensor& parameter) {
 
 at::Tensor hand_over(const at::Tensor& parameter, const at::Tensor& gradient) {
   if (!accumulates_in_place(parameter)) return gradient.to(parameter.scalar_type());
-  parameter.grad().add_(gradient);  // fp32 added to 16-bit is computed in fp32 and rounded once
+  add_rounded(parameter.grad(), gradient);
   return {};
 }
 

@@ -2,6 +2,7 @@
 
 #include <ATen/cpu/Utils.h>
 
+#include "models/ops/cpu_convert.h"
 #include "models/ops/gradient.h"
 
 namespace bessemer::models::ops {
@@ -12,8 +13,8 @@ using torch::autograd::AutogradContext;
 using torch::autograd::tensor_list;
 
 /// True where 16-bit products are best made in fp32: a CPU without matrix tiles (AMX). Measured on a Xeon with avx512_bf16
-/// but no AMX, one core, 768 x 128 x 128: fp32 165 GFLOP/s, bf16 by oneDNN or MKL 40 (vdpbf16ps itself reaches 89, half of
-/// what fp32's vfmadd231ps does), so that converting first is four times faster. The sums are fp32 either way.
+/// but no AMX, one core, 768 x 128 x 128: fp32 160 GFLOP/s, bf16 by oneDNN 78, bf16 through fp32 with its conversions 126
+/// (vdpbf16ps itself reaches 89, half of what fp32's vfmadd231ps does). The sums are fp32 either way.
 bool through_fp32(const at::Tensor& x) {
   static const bool tiles = at::cpu::init_amx();  // asks the kernel for them, once
   return x.is_cpu() && x.scalar_type() != at::kFloat && !tiles;
@@ -21,21 +22,21 @@ bool through_fp32(const at::Tensor& x) {
 
 at::Tensor rows_of(const at::Tensor& x) { return x.reshape({-1, x.size(-1)}); }  // [rows, in]
 
-/// a b + bias
-at::Tensor product(const at::Tensor& a, const at::Tensor& b, const at::Tensor& bias) {
-  if (through_fp32(a)) {
-    const auto a32 = a.to(at::kFloat), b32 = b.to(at::kFloat);
-    return (bias.defined() ? at::addmm(bias.to(at::kFloat), a32, b32) : at::mm(a32, b32)).to(a.scalar_type());
-  }
-  return bias.defined() ? at::addmm(bias, a, b) : at::mm(a, b);
+/// x as products want it.
+at::Tensor operand(const at::Tensor& x) { return through_fp32(x) ? widened(x) : x; }
+
+/// a b + bias in the dtype `type`; a and b are operands.
+at::Tensor product(const at::Tensor& a, const at::Tensor& b, const at::Tensor& bias, at::ScalarType type) {
+  const auto y = bias.defined() ? at::addmm(operand(bias), a, b) : at::mm(a, b);
+  return y.scalar_type() == type ? y : narrowed(y, type);
 }
 
 /// sum += a b
 void add_product(at::Tensor sum, const at::Tensor& a, const at::Tensor& b) {
-  if (through_fp32(a)) {
-    sum.add_(at::mm(a.to(at::kFloat), b.to(at::kFloat)));
-  } else {
+  if (a.scalar_type() == sum.scalar_type()) {
     at::addmm_out(sum, sum, a, b);
+  } else {
+    add_rounded(sum, at::mm(a, b));
   }
 }
 
@@ -46,21 +47,22 @@ struct Linear : torch::autograd::Function<Linear> {
     ctx->save_for_backward({x, weight, bias});
     auto shape = x.sizes().vec();
     shape.back() = weight.size(0);
-    const auto rows = rows_of(x);
-    return product(rows, weight.t(), bias).view(shape);
+    return product(operand(rows_of(x)), operand(weight).t(), bias, x.scalar_type()).view(shape);
   }
 
   static tensor_list backward(AutogradContext* ctx, const tensor_list& gradients) {
     const auto saved = ctx->get_saved_variables();
     const auto& [x, weight, bias] = std::tie(saved[0], saved[1], saved[2]);
-    const auto dy = rows_of(gradients[0]);  // [rows, out]
+    const auto type = x.scalar_type();
+    const auto given = rows_of(gradients[0]), dy = operand(given);  // [rows, out]
     at::Tensor dx, dweight, dbias;
-    if (ctx->needs_input_grad(0)) dx = product(dy, weight, {}).view(x.sizes());
+    if (ctx->needs_input_grad(0)) dx = product(dy, operand(weight), {}, type).view(x.sizes());
     if (ctx->needs_input_grad(1)) {
+      const auto rows = operand(rows_of(x));
       if (accumulates_in_place(weight)) {
-        add_product(weight.grad(), dy.t(), rows_of(x));
+        add_product(weight.grad(), dy.t(), rows);
       } else {
-        dweight = product(dy.t(), rows_of(x), {});
+        dweight = product(dy.t(), rows, {}, type);
       }
     }
     if (bias.defined() && ctx->needs_input_grad(2)) dbias = hand_over(bias, at::sum(dy, {0}, false, at::kFloat));

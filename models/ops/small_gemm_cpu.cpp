@@ -34,7 +34,41 @@ template <int R, int C>
   for (; i < m; ++i) tile<1, C>(k, {a.data + i * a.row, a.row, a.column}, b, c + i * c_row, c_row, add);
 }
 
+/// One step of a perfect shuffle of 16 x 16 elements; four of them transpose.
+[[gnu::always_inline]] inline void interleave(const Vector* from, Vector* to) {
+  using Index = int32_t __attribute__((vector_size(64)));
+  constexpr Index kLow = {0, 16, 1, 17, 2, 18, 3, 19, 4, 20, 5, 21, 6, 22, 7, 23};
+  constexpr Index kHigh = {8, 24, 9, 25, 10, 26, 11, 27, 12, 28, 13, 29, 14, 30, 15, 31};
+  for (int i = 0; i < 8; ++i) {
+    to[2 * i] = __builtin_shuffle(from[i], from[i + 8], kLow);
+    to[2 * i + 1] = __builtin_shuffle(from[i], from[i + 8], kHigh);
+  }
+}
+
 }  // namespace
+
+BESSEMER_CLONES void copy_rows(const float* from, int64_t from_row, float* to, int64_t to_row, int64_t rows, int64_t n) {
+  for (int64_t i = 0; i < rows; ++i) {  // by vectors: for rows this short a call of memcpy costs more than the copy
+    for (int64_t j = 0; j < n; j += kWidth) {
+      *reinterpret_cast<Vector*>(to + i * to_row + j) = *reinterpret_cast<const Vector*>(from + i * from_row + j);
+    }
+  }
+}
+
+BESSEMER_CLONES void transpose(int64_t m, int64_t n, const float* from, int64_t from_row, float* to, int64_t to_row) {
+  for (int64_t i = 0; i < m; i += kWidth) {
+    for (int64_t j = 0; j < n; j += kWidth) {
+      Vector a[kWidth], b[kWidth];
+#pragma GCC unroll 16
+      for (int64_t r = 0; r < kWidth; ++r) {
+        a[r] = i + r < m ? *reinterpret_cast<const Vector*>(from + (i + r) * from_row + j) : Vector{};
+      }
+      interleave(a, b), interleave(b, a), interleave(a, b), interleave(b, a);
+#pragma GCC unroll 16
+      for (int64_t r = 0; r < kWidth; ++r) *reinterpret_cast<Vector*>(to + (j + r) * to_row + i) = a[r];
+    }
+  }
+}
 
 BESSEMER_CLONES void small_gemm(int64_t m, int64_t n, int64_t k, Strided a, Strided b, float* c, int64_t c_row, bool add) {
   int64_t j = 0;
