@@ -47,7 +47,7 @@ struct CpuPackedAttention : torch::autograd::Function<CpuPackedAttention> {
     io.y = at::empty({s, b, io.heads * d}, qkv.options());
     io.lse = at::empty({b, io.heads, s}, qkv.options().dtype(at::kFloat));
     packed_attention_forward_cpu(io);
-    ctx->save_for_backward({io.qkv, io.y, io.lse});
+    ctx->save_for_backward({io.qkv, io.lse});
     ctx->saved_data["shape"] = std::vector<int64_t>{io.heads, io.kv_heads, io.causal};
     ctx->saved_data["p"] = io.dropout.p;
     ctx->saved_data["dropout"] = std::vector<int64_t>{static_cast<int64_t>(io.dropout.key), io.dropout.first_row,
@@ -60,7 +60,7 @@ struct CpuPackedAttention : torch::autograd::Function<CpuPackedAttention> {
     const auto shape = ctx->saved_data["shape"].toIntVector(), dropout = ctx->saved_data["dropout"].toIntVector();
     const PackedAttention io{shape[0], shape[1], shape[2] != 0,
                              {ctx->saved_data["p"].toDouble(), static_cast<uint64_t>(dropout[0]), dropout[1], dropout[2], dropout[3]},
-                             saved[0], saved[1], saved[2]};
+                             saved[0], {}, saved[1]};
     auto dqkv = at::empty_like(io.qkv);
     packed_attention_backward_cpu(io, gradients[0].contiguous(), dqkv);
     return {dqkv, {}};

@@ -16,6 +16,8 @@ namespace {
 
 constexpr int64_t kQueries = 32;  // query rows at a time
 constexpr int64_t kLanes = 16;
+using Indices = int32_t __attribute__((vector_size(64)));
+constexpr Indices kFirst = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
 
 /// Sum or maximum of the lanes, in a tree.
 [[gnu::always_inline]] inline float sum_of(const Lanes& x) {
@@ -52,32 +54,36 @@ float dot_row(const float* a, const float* b, int64_t n);
 
 /// Scores to probabilities, zero from `visible` to `width`; returns the log of the sum of exponentials.
 BESSEMER_CLONES float exp_row(float* scores, int64_t visible, int64_t width) {
-  for (int64_t j = visible; j < width; ++j) scores[j] = -INFINITY;
   auto* const x = reinterpret_cast<Lanes*>(scores);
   const int64_t n = width / kLanes;
-  Lanes top = x[0], sum{};
-  for (int64_t i = 1; i < n; ++i) top = x[i] > top ? x[i] : top;
+  Lanes top = Lanes{} - INFINITY, sum{};
+  Indices index = kFirst;
+  for (int64_t i = 0; i < n; ++i, index += static_cast<int32_t>(kLanes)) {
+    x[i] = index < static_cast<int32_t>(visible) ? x[i] : Lanes{} - INFINITY;
+    top = x[i] > top ? x[i] : top;
+  }
   const float most = maximum_of(top);
-  for (int64_t i = 0; i < n; ++i) {
+  index = kFirst;
+  for (int64_t i = 0; i < n; ++i, index += static_cast<int32_t>(kLanes)) {
     Lanes e = x[i] - most;
     exp_lanes(e);
+    e = index < static_cast<int32_t>(visible) ? e : Lanes{};  // now: its product below would be denormal, which is slow
     sum += e;
     x[i] = e;
   }
   const float total = sum_of(sum), factor = 1.0f / total;
   for (int64_t i = 0; i < n; ++i) x[i] *= factor;
-  for (int64_t j = visible; j < width; ++j) scores[j] = 0.0f;
   return most + std::log(total);
 }
 
 BESSEMER_CLONES void probability_row(float* scores, float lse, int64_t visible, int64_t width) {
   auto* const x = reinterpret_cast<Lanes*>(scores);
-  for (int64_t i = 0; i < width / kLanes; ++i) {
+  Indices index = kFirst;
+  for (int64_t i = 0; i < width / kLanes; ++i, index += static_cast<int32_t>(kLanes)) {
     Lanes e = x[i] - lse;
     exp_lanes(e);
-    x[i] = e;
+    x[i] = index < static_cast<int32_t>(visible) ? e : Lanes{};
   }
-  for (int64_t j = visible; j < width; ++j) scores[j] = 0.0f;
 }
 
 BESSEMER_CLONES void scale_row(float* x, float factor, int64_t n) {
@@ -181,13 +187,13 @@ void forward_of(PackedAttention& io, const Shape& shape, int64_t row, int64_t kv
 }
 
 int64_t backward_memory(const Shape& shape) {
-  return 7 * shape.block() + 2 * shape.wide * shape.keys + 3 * kQueries * shape.keys;
+  return 6 * shape.block() + 2 * shape.wide * shape.keys + 3 * kQueries * shape.keys;
 }
 
 void backward_of(const PackedAttention& io, const Shape& shape, const Gradients& gradients, int64_t row, int64_t kv, float* memory) {
   const int64_t all = shape.heads + 2 * shape.kv_heads, block = shape.block(), wide = shape.wide, keys = shape.keys;
   const float scale = 1.0f / std::sqrt(static_cast<float>(shape.d));
-  float *q = memory, *k = q + block, *y = k + block, *dout = y + block, *dq = dout + block, *dk = dq + block;
+  float *q = memory, *k = q + block, *dout = k + block, *dq = dout + block, *dk = dq + block;
   float *dv = dk + block, *kt = dv + block, *vt = kt + wide * keys, *p = vt + wide * keys, *dp = p + kQueries * keys;
   float* dropped = io.dropout.p == 0.0 ? p : dp + kQueries * keys;
   std::fill(dk, dk + 2 * block, 0.0f);
@@ -199,7 +205,6 @@ void backward_of(const PackedAttention& io, const Shape& shape, const Gradients&
     const float* lse = io.lse.const_data_ptr<float>() + (row * shape.heads + head) * shape.s;
     shape.read(io.qkv, all, row, head, q);
     scale_row(q, scale, block);
-    shape.read(io.y, shape.heads, row, head, y);
     shape.read(gradients.dy, shape.heads, row, head, dout);
     for (int64_t first = 0; first < shape.s; first += kQueries) {
       const Rows rows(first, shape, io.causal);
@@ -212,7 +217,7 @@ void backward_of(const PackedAttention& io, const Shape& shape, const Gradients&
       drop(io, shape, row, head, rows, dp);
       small_gemm(rows.keys, wide, rows.count, {dropped, 1, keys}, {dout + at, wide, 1}, dv, wide, true);
       for (int64_t i = 0; i < rows.count; ++i) {
-        score_gradient_row(p + i * keys, dp + i * keys, dot_row(dout + at + i * wide, y + at + i * wide, wide), rows.width);
+        score_gradient_row(p + i * keys, dp + i * keys, dot_row(p + i * keys, dp + i * keys, rows.width), rows.width);
       }
       small_gemm(rows.count, wide, rows.keys, {dp, keys, 1}, {k, wide, 1}, dq + at, wide, false);
       small_gemm(rows.keys, wide, rows.count, {dp, 1, keys}, {q + at, wide, 1}, dk, wide, true);

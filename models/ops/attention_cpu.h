@@ -11,7 +11,7 @@ struct PackedAttention {
   bool causal;
   AttentionDropout dropout;
   at::Tensor qkv;  ///< [s, b, (a + 2 a_kv) * d]
-  at::Tensor y;    ///< [s, b, a * d]; written by the forward pass
+  at::Tensor y;    ///< [s, b, a * d]; written by the forward pass, not read by the backward pass
   at::Tensor lse;  ///< fp32 [b, a, s], log of the sum of exponentials; written by the forward pass
 };
 void packed_attention_forward_cpu(PackedAttention& io);
