@@ -52,6 +52,12 @@ std::vector<Command> all_commands() {
   return all;
 }
 
+std::string name_of(const std::vector<Command>& commands, const Words& words) {
+  std::size_t used = 0;
+  const Command* command = find(commands, words, used);
+  return command != nullptr ? command->name : words.empty() ? "" : words[0];
+}
+
 int dispatch(const std::vector<Command>& commands, const Words& words, std::ostream& out) {
   if (words.empty() || words[0] == "--help" || words[0] == "-h" || (words[0] == "help" && words.size() == 1)) {
     out << help(commands);

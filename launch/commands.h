@@ -26,6 +26,9 @@ std::vector<Command> config_commands();
 std::vector<Command> version_commands();
 std::vector<Command> all_commands();
 
+/// The command that `words` begin with, for messages: "data build"; an unknown one's first word.
+std::string name_of(const std::vector<Command>& commands, const Words& words);
+
 /// Runs the command that `words` (argv without the program) begin with; help goes to `out`.
 /// Errors: Error (64) for an unknown one, with "did you mean".
 int dispatch(const std::vector<Command>& commands, const Words& words, std::ostream& out);

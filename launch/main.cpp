@@ -9,9 +9,10 @@ int main(int argc, char** argv) {
   using namespace bessemer;
   launch::prepare_environment();
   const launch::Words words(argv + 1, argv + argc);
-  const launch::Place place{words.empty() ? "" : words[0], "", 0, 1};
+  const auto commands = launch::all_commands();
+  const launch::Place place{launch::name_of(commands, words), "", 0, 1};
   try {
-    return launch::dispatch(launch::all_commands(), words, std::cout);
+    return launch::dispatch(commands, words, std::cout);
   } catch (const Error& e) {
     launch::write_error(std::cerr, e.code(), e.what(), place, launch::colours());
     return static_cast<int>(e.code());

@@ -2,7 +2,31 @@
 
 #include <algorithm>
 
+#include "configs/values.h"
+#include "parallel/error.h"
+
 namespace bessemer::launch {
+namespace {
+
+bool reads_as_switch(const std::string& text) {
+  try {
+    configs::parse_switch(text);
+    return true;
+  } catch (const Error&) {
+    return false;
+  }
+}
+
+/// Does the option take the word behind it? Not `--parallel.zero run.ini`.
+bool takes(const std::string& option, const std::string& next) {
+  configs::RunConfig config;
+  for (const auto& known : configs::visit(config)) {
+    if ("--" + known.name == option) return !known.is_switch || reads_as_switch(next);
+  }
+  return true;
+}
+
+}  // namespace
 
 RunWords read_run_words(const std::vector<std::string>& words, const std::vector<Flag>& flags) {
   std::vector<std::string> own, run;
@@ -24,7 +48,7 @@ RunWords read_run_words(const std::vector<std::string>& words, const std::vector
       sources.file = word;
     } else {
       run.push_back(word);
-      value_next = option && word.find('=') == std::string::npos;
+      value_next = option && word.find('=') == std::string::npos && i + 1 < words.size() && takes(word, words[i + 1]);
     }
   }
   sources.arguments = run;

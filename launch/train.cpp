@@ -11,6 +11,7 @@
 #include "launch/commands.h"
 #include "launch/job.h"
 #include "launch/machine.h"
+#include "launch/report.h"
 #include "launch/run_words.h"
 #include "models/presets.h"
 #include "trainer/checkpoint_reader.h"
@@ -99,23 +100,30 @@ void say_start(const configs::RunConfig& config, const parallel::World& world, c
             << "memory of a rank, predicted:\n" << account.text() << std::flush;
 }
 
-/// The command that started this run, without the words that begin with `but`.
-std::string again(const Words& words, int ranks, const std::string& but = "\n") {
+/// The command that goes on; to `steps` steps where that is not 0.
+std::string again(const Words& words, int ranks, int64_t steps = 0) {
   std::string out = ranks > 1 ? concat("mpirun -n ", ranks, " bessemer train") : "bessemer train";
-  for (const auto& word : words)
-    if (!word.starts_with(but)) out += " " + (word.find_first_of(" '\"$\\;&|#") == std::string::npos ? word : "'" + word + "'");
+  Words all = words;
+  if (steps > 0) {
+    for (auto word = all.begin(); word != all.end();) {
+      const bool old = word->rfind("--train.steps", 0) == 0;
+      word = old ? all.erase(word, word + (*word == "--train.steps" ? 2 : 1)) : word + 1;
+    }
+    all.push_back(concat("--train.steps=", steps));
+  }
+  for (const auto& word : all) out += " " + (word.find_first_of(" '\"$\\;&|#") == std::string::npos ? word : "'" + word + "'");
   return out;
 }
 
 /// Every ending says how to go on.
-void say_end(const trainer::RunEnd& end, const configs::RunConfig& config, const Words& words, int ranks) {
+void say_end(const trainer::RunEnd& end, bool was_complete, const configs::RunConfig& config, const Words& words, int ranks) {
   if (end.code == ExitCode::kStopped)
     std::cerr << fmt::format("stopped at step {}: {}; checkpoint {}\ngo on with: {}\n", end.step, end.reason, end.checkpoint, again(words, ranks));
   else if (end.code == ExitCode::kCheckpointFailed)
     std::cerr << fmt::format("ended at step {}, but the last checkpoint failed; the newest good one is {}\nmake room, then go on with: {}\n", end.step, end.checkpoint, again(words, ranks));
   else
-    std::cerr << fmt::format("done at step {}: {}; checkpoint {}\ngo on with: {} --train.steps={}, or bessemer generate --model {} --prompt TEXT --tokens 200\n", end.step,
-                             end.reason, end.checkpoint, again(words, ranks, "--train.steps"), 2 * end.step, config.run.dir);
+    std::cerr << fmt::format("{} at step {}: {}; checkpoint {}\ngo on with: {}, or bessemer generate --model {} --prompt TEXT --tokens 200\n",
+                             was_complete ? "complete already" : "done", end.step, end.reason, end.checkpoint, again(words, ranks, 2 * end.step), config.run.dir);
 }
 
 int train(const Words& words, parallel::World& world) {
@@ -135,10 +143,9 @@ int train(const Words& words, parallel::World& world) {
   parts.config = configs::to_text(config), parts.tokenizer = data.tokenizer, parts.resume_from = start.resume_from;
   parts.memory = grid.device.is_cpu() ? &memory : nullptr;
   parts.predicted_bytes = trainer::account_memory(*model, trainer.options(), grid.topology).total();
-  parts.style.terminal = isatty(STDERR_FILENO);
-  parts.style.every = config.log.every;
+  parts.style = {isatty(STDERR_FILENO) != 0, colours(), config.log.every};
   const auto end = trainer::run(trainer, parts);
-  if (world.rank() == 0) say_end(end, config, words, world.size());
+  if (world.rank() == 0) say_end(end, end.checkpoint == start.resume_from, config, words, world.size());
   return static_cast<int>(end.code);
 }
 

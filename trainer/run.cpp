@@ -127,7 +127,7 @@ class Runner {
       journal_.step(result);
       if (!measured_) journal_.memory(), measured_ = true;
       const double eval_loss = evaluation_due() ? evaluate() : std::numeric_limits<double>::quiet_NaN();
-      if (result.stop) stop();
+      if (result.stop && !limit_reached()) stop();  // asked for in its last step, a run is done all the same
       const auto every = parts_.checkpoint.every;
       if (end_.code == ExitCode::kStopped || limit_reached() || (every > 0 && end_.step % every == 0)) save(eval_loss);
       if (end_.code != ExitCode::kDone) break;

@@ -36,6 +36,13 @@ TEST(Dispatch, HandsTheRestToOneAndTwoWordCommands) {
   EXPECT_EQ(dispatch(commands(), {"data", "build", "a"}, out), 11);
 }
 
+TEST(Dispatch, NamesACommandByAllItsWords) {
+  EXPECT_EQ(name_of(commands(), {"data", "info", "x"}), "data info");
+  EXPECT_EQ(name_of(commands(), {"train"}), "train");
+  EXPECT_EQ(name_of(commands(), {"data", "inof"}), "data");
+  EXPECT_EQ(name_of(commands(), {}), "");
+}
+
 TEST(Dispatch, SuggestsForUnknownOnes) {
   EXPECT_THAT(refusal({"trian"}), HasSubstr("unknown command 'trian'; did you mean 'bessemer train'?"));
   EXPECT_THAT(refusal({"data", "biuld"}), HasSubstr("did you mean 'bessemer data build'?"));

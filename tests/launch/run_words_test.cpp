@@ -28,6 +28,18 @@ TEST(RunWords, TellsFileFlagsAndOptionsApartInAnyOrder) {
   }
 }
 
+TEST(RunWords, ABareSwitchTakesNoFile) {
+  configs::Files files;
+  const auto file = files.write("a.ini", "[train]\nsteps = 3\n");
+  for (const std::vector<std::string>& words : {std::vector<std::string>{"--parallel.zero", file}, {"--parallel.zero", "yes", file}, {"--parallel.zero=yes", file}, {file, "--parallel.zero"}}) {
+    const auto run = read_run_words(words, kFlags);
+    EXPECT_THAT(run.parsed.problems, IsEmpty());
+    EXPECT_EQ(run.parsed.config.train.steps, 3);
+    EXPECT_TRUE(run.parsed.config.parallel.zero);
+  }
+  EXPECT_FALSE(read_run_words({"--parallel.zero", "no", file}, kFlags).parsed.config.parallel.zero);
+}
+
 TEST(RunWords, RefusesASecondFile) {
   configs::Files files;
   const auto file = files.write("a.ini", "");

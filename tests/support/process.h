@@ -25,10 +25,13 @@ struct Ended {
 class Process {
  public:
   Process(const std::vector<std::string>& words, const std::string& log) : log_(log) {
+    const int out = open(log.c_str(), O_CREAT | O_TRUNC | O_WRONLY | O_APPEND | O_CLOEXEC, 0644);  // now: its old text would be taken for ours
     pid_ = fork();
-    if (pid_ != 0) return;
+    if (pid_ != 0) {
+      close(out);
+      return;
+    }
     setpgid(0, 0);
-    const int out = open(log.c_str(), O_CREAT | O_TRUNC | O_WRONLY | O_APPEND, 0644);
     dup2(out, STDOUT_FILENO), dup2(out, STDERR_FILENO);
     dup2(open("/dev/null", O_RDONLY), STDIN_FILENO);
     std::vector<char*> argv;
