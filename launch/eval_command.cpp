@@ -12,6 +12,7 @@
 #include "launch/arguments.h"
 #include "launch/build.h"
 #include "launch/commands.h"
+#include "launch/job.h"
 #include "parallel/error.h"
 
 namespace bessemer::launch {
@@ -71,6 +72,7 @@ Sums evaluate(const Loaded& loaded, const data::Corpus& corpus, int64_t windows,
 
 int eval(const Words& words) {
   const Arguments a(words, flags());
+  refuse_many_processes("eval");
   const Loaded loaded = load_model(a.text("model"), device_named(a.text("device")), a.count("threads"));
   BESSEMER_CHECK(a.count("batch") > 0, "--batch is 0; choose at least 1");
   const auto corpus = data::Corpus::open(a.text("data"), a.text("split"), loaded.config.model.sequence);

@@ -5,6 +5,7 @@
 #include "launch/arguments.h"
 #include "launch/build.h"
 #include "launch/commands.h"
+#include "launch/job.h"
 #include "models/generate.h"
 #include "parallel/error.h"
 
@@ -36,6 +37,7 @@ models::SamplingOptions sampling(const Arguments& a, int64_t stop) {
 
 int generate(const Words& words) {
   const Arguments a(words, flags());
+  refuse_many_processes("generate");
   const Loaded loaded = load_model(a.text("model"), device_named(a.text("device")), a.count("threads"));
   BESSEMER_CHECK_DATA(!loaded.tokenizer.empty(), loaded.checkpoint, " holds no tokenizer; it cannot read a prompt");
   const auto tokenizer = data::load_tokenizer(loaded.tokenizer);
@@ -45,15 +47,16 @@ int generate(const Words& words) {
 
   const bool json = a.flag("json");
   std::string text;
-  if (!json) std::cout << a.text("prompt") << std::flush;
-  const auto tokens = models::generate(*loaded.model, prompt, sampling(a, tokenizer->eod_id), [&](int64_t token) {
-    const std::string piece = tokenizer->decode_one(static_cast<uint32_t>(token));
+  const auto say = [&](const std::string& piece) {  // the prompt goes before the first piece: a refusal leaves stdout empty
+    if (!json) std::cout << (text.empty() ? a.text("prompt") : "") << piece << std::flush;
     text += piece;
-    if (!json) std::cout << piece << std::flush;
+  };
+  const auto tokens = models::generate(*loaded.model, prompt, sampling(a, tokenizer->eod_id), [&](int64_t token) {
+    say(tokenizer->decode_one(static_cast<uint32_t>(token)));
     return static_cast<bool>(std::cout);
   });
   if (!json) {
-    std::cout << "\n";
+    say("\n");
     return 0;
   }
   const nlohmann::ordered_json out{{"model", loaded.checkpoint}, {"step", loaded.step}, {"prompt", a.text("prompt")}, {"text", text}, {"tokens", tokens}};

@@ -12,14 +12,20 @@
 namespace bessemer::launch {
 namespace {
 
-/// A process that MPI takes for the only one, although its launcher started several: each would train the whole model alone.
-void refuse_singletons(int size) {
+/// How many processes a launcher says it started, and the variable that says so; 1 where none says.
+std::pair<int, const char*> launched() {
   for (const char* name : {"OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "SLURM_STEP_NUM_TASKS", "WORLD_SIZE"}) {
     const char* text = std::getenv(name);
-    const int launched = text == nullptr ? 1 : std::atoi(text);
-    BESSEMER_CHECK_ENV(size > 1 || launched <= 1, name, " says that ", launched, " processes were started, but MPI sees only this one; start them with "
-                       "`mpirun -n ", launched, " bessemer ...`, or with `srun --mpi=pmix` under Slurm");
+    if (text != nullptr && std::atoi(text) > 1) return {std::atoi(text), name};
   }
+  return {1, ""};
+}
+
+/// A process that MPI takes for the only one, although its launcher started several: each would train the whole model alone.
+void refuse_singletons(int size) {
+  const auto [count, name] = launched();
+  BESSEMER_CHECK_ENV(size > 1 || count <= 1, name, " says that ", count, " processes were started, but MPI sees only this one; start them with "
+                     "`mpirun -n ", count, " bessemer ...`, or with `srun --mpi=pmix` under Slurm");
 }
 
 int leave(const parallel::World& world, const std::string& command, ExitCode code, const std::string& message) {
@@ -31,6 +37,10 @@ int leave(const parallel::World& world, const std::string& command, ExitCode cod
 }
 
 }  // namespace
+
+void refuse_many_processes(const std::string& command) {
+  BESSEMER_CHECK(launched().first <= 1, "`bessemer ", command, "` works in one process, and ", launched().first, " were started; leave mpirun out");
+}
 
 int run_job(const std::string& command, const std::vector<std::string>& words, RankWork work) {
   parallel::World world(nullptr, nullptr);

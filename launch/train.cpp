@@ -128,7 +128,7 @@ void say_end(const trainer::RunEnd& end, bool was_complete, const configs::RunCo
 
 int train(const Words& words, parallel::World& world) {
   configs::RunConfig config = read_options(words, world);
-  const trainer::HostMemory memory;  // before the first tensor
+  trainer::HostMemory memory;  // before the first tensor
   const int threads = set_threads(config.parallel.threads, world.local_size());
   Corpora data;
   agree(world.group(), world.host(), [&] { data = open_corpora(config); });

@@ -32,6 +32,7 @@ class Journal {
     metrics_.emplace(parts.directory.file("metrics.jsonl"), first_step);
     if (parts.log.tensorboard) events_.emplace(parts.directory.path(), first_step + 1);
     peak_ = peak_flops(trainer.options().train.precision, trainer.grid().device);
+    if (parts.memory != nullptr) parts.memory->reset_peak();  // what was measured with is no part of a step
     const double per_token = flops_per_token();
     note(fmt::format("mfu = {:.3g} FLOP per token (forward and backward matrix products) x tokens/s / ({} ranks x {:.3g} "
                      "FLOP/s: {})", per_token, trainer.grid().topology.ranks(), peak_.per_second, peak_.source));

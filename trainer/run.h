@@ -26,7 +26,7 @@ struct RunParts {
   std::string config = {};  ///< complete INI text, kept in checkpoints
   std::string tokenizer = {};    ///< JSON text, likewise
   std::string resume_from = {};  ///< a checkpoint that verified, or "": start anew
-  const HostMemory* memory = nullptr;  ///< where it is known: what was predicted is held against its peak
+  HostMemory* memory = nullptr;  ///< where it is known: what was predicted is held against its peak
   int64_t predicted_bytes = 0;
   ProgressStyle style = {};  ///< of rank 0; the others are silent
   std::FILE* out = stderr;

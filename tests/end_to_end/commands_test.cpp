@@ -1,0 +1,121 @@
+// What comes after a training: the other commands on its directory, as processes.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <regex>
+
+#include "tests/support/small_run.h"
+
+namespace bessemer::launch {
+namespace {
+
+using testing::HasSubstr;
+using testing::Not;
+using testing::StartsWith;
+
+class Commands : public testing::Test {
+ protected:
+  tests::Ended run(std::vector<std::string> words) {
+    words.insert(words.begin(), BESSEMER_BINARY);
+    return files_.run(words);
+  }
+  tests::SmallRun files_;
+};
+
+TEST_F(Commands, ATrainedModelSpeaksAndIsEvaluated) {
+  const std::string dir = files_.dir("a");
+  ASSERT_EQ(files_.run(tests::under_mpirun(2, files_.train("a", {"--train.steps=60", "--parallel.tp=2"}))).code, 0);
+  const auto speak = [&](const std::string& seed) {
+    return run({"generate", "--model", dir, "--prompt", "the model", "--tokens", "30", "--seed", seed, "--threads", "1"});
+  };
+  const auto text = speak("1");
+  EXPECT_EQ(text.code, 0);
+  EXPECT_THAT(text.text, StartsWith("the model"));
+  EXPECT_EQ(text.text.size(), std::string("the model").size() + 30 + 1);
+  EXPECT_EQ(speak("1").text, text.text);
+  EXPECT_NE(speak("2").text, text.text);
+  const auto json = nlohmann::json::parse(run({"generate", "--model", tests::checkpoint_path(dir, 60), "--prompt", "the", "--tokens", "4", "--json"}).text);
+  EXPECT_EQ(json["step"], 60);
+  EXPECT_EQ(json["tokens"].size(), 4u);
+
+  // Evaluation in the run is over the first windows of the shuffled split, here over all of it: near, not equal.
+  const auto eval = nlohmann::json::parse(run({"eval", "--model", dir, "--data", files_.data(), "--json"}).text);
+  EXPECT_NEAR(eval["loss"].get<double>(), tests::metric(dir, "eval_loss").at(60), 0.2);
+  EXPECT_NEAR(eval["bits_per_byte"].get<double>(), eval["loss"].get<double>() / std::log(2.0), 1e-9);  // a byte a character
+  EXPECT_THAT(run({"eval", "--model", dir, "--data", files_.data(), "--split", "train", "--windows", "3"}).text, StartsWith("loss "));
+  EXPECT_THAT(run({"ckpt", "list", dir}).text, HasSubstr("step-0000000060"));
+  EXPECT_EQ(run({"ckpt", "verify", dir}).code, 0);
+  EXPECT_THAT(run({"ckpt", "info", dir}).text, HasSubstr("60"));
+}
+
+TEST_F(Commands, RefuseWithTheirWholeNameAndNothingOnStdout) {
+  ASSERT_EQ(files_.run(files_.train("a", {"--train.steps=2"})).code, 0);
+  struct Case {
+    std::vector<std::string> words;
+    int code;
+    std::string says;
+  };
+  const std::string dir = files_.dir("a"), other = tests::make_data(files_.files(), "other", 9);
+  for (const auto& c : std::vector<Case>{
+           {{"generate", "--model", files_.dir("none"), "--prompt", "x"}, 65, "there is no such directory"},
+           {{"generate", "--model", dir, "--prompt", "\u00dc"}, 65, "is not among the 25 characters"},
+           {{"generate", "--model", dir, "--prompt", "the", "--temperature", "-1"}, 64, "temperature is -1"},
+           {{"generate", "--model", dir, "--prompt", "the", "--tokns", "3"}, 64, "did you mean --tokens?"},
+           {{"generate", "--model", dir}, 64, "--prompt TEXT is missing"},
+           {{"eval", "--model", dir, "--data", files_.data(), "--split", "test"}, 65, "no shards of split 'test'"},
+           {{"eval", "--model", dir, "--data", files_.dir("none")}, 65, "none"},
+           {{"data", "info", files_.dir("none")}, 65, "in: bessemer data info\n"},
+           {{"ckpt", "info", files_.dir("none")}, 65, "in: bessemer ckpt info\n"},
+           {{"plan", "--model.vocab=10", "--model.heads=5"}, 64, "cannot be split over model.heads 5"}}) {
+    const auto ended = run(c.words);
+    EXPECT_EQ(ended.code, c.code) << c.words[0] << ": " << ended.text;
+    EXPECT_THAT(ended.text, HasSubstr(c.says));
+    EXPECT_THAT(ended.text, StartsWith("error: "));
+  }
+  const auto ended = files_.run(tests::under_mpirun(2, {BESSEMER_BINARY, "generate", "--model", dir, "--prompt", "the"}));
+  EXPECT_EQ(ended.code, 64) << ended.text;
+  EXPECT_THAT(ended.text, HasSubstr("works in one process"));
+}
+
+TEST_F(Commands, PlanAndTrainRefuseAlikeAndAgreeOnTheLayout) {
+  for (const auto& bad : std::vector<std::string>{"--parallel.tp=3", "--train.global_batch=3", "--parallel.dp=3", "--train.micro_batch=3"}) {
+    const auto plan = run({"plan", files_.ini(), "--ranks", "2", bad});
+    const auto train = files_.run(tests::under_mpirun(2, files_.train("a", {bad})));
+    EXPECT_EQ(plan.code, 64) << bad;
+    EXPECT_EQ(train.code, 64) << bad;
+    EXPECT_EQ(plan.text.substr(0, plan.text.find("\n  in:")), train.text.substr(0, train.text.find("\n  in:"))) << bad;
+  }
+  const auto json = nlohmann::json::parse(run({"plan", files_.ini(), "--ranks", "4", "--parallel.tp=2", "--parallel.zero", "--json"}).text);
+  EXPECT_EQ(json["dp"], 2);
+  EXPECT_EQ(json["tokens_per_step"], 64);
+  EXPECT_GT(json["rank_memory_total"].get<int64_t>(), 0);
+}
+
+TEST_F(Commands, HelpOfEachBeginsWithAnExampleAndItsOptionsExist) {
+  const std::string names = run({"help"}).text;
+  std::smatch found;
+  std::string rest = names.substr(names.find("commands:"));
+  int count = 0;
+  for (const std::regex line("\n  ([a-z]+( [a-z]+)?)  "); std::regex_search(rest, found, line); rest = "\n" + rest.substr(static_cast<std::size_t>(found.position(0) + found.length(0)))) {
+    std::istringstream words(found[1].str());
+    std::vector<std::string> command{std::istream_iterator<std::string>(words), {}};
+    command.push_back("--help");
+    const auto help = run(command);
+    EXPECT_EQ(help.code, 0);
+    EXPECT_THAT(help.text, StartsWith("example:\n  bessemer " + found[1].str())) << found[1];
+    ++count;
+  }
+  EXPECT_GE(count, 13);
+  // Every option that train's help shows is taken with the default that it shows.
+  const std::string help = run({"train", "--help"}).text;
+  const std::regex option("--([a-z_]+\\.[a-z0-9_]+)=[^\n]*\\(default ([^)]*)\\)\n");
+  std::vector<std::string> words{"config", "show"};
+  for (auto at = std::sregex_iterator(help.begin(), help.end(), option); at != std::sregex_iterator(); ++at) {
+    if (!(*at)[2].str().empty() && (*at)[2] != "none") words.push_back("--" + (*at)[1].str() + "=" + (*at)[2].str());
+  }
+  EXPECT_GT(words.size(), 40u);
+  EXPECT_EQ(run(words).text, run({"config", "show"}).text);
+}
+
+}  // namespace
+}  // namespace bessemer::launch
