@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Bessemer's step beside PyTorch's: the programs take turns on one core, round after round, so that a busy machine slows all alike.
 
-    . launch/env.sh; python tests/bench/step_bench.py [--shape nanogpt|gpt2-124m] [--rounds 5] [--steps 100] [--only WORD]
+    . launch/env.sh; python tests/bench/step_bench.py [--shape nanogpt|gpt2-124m] [--rounds 5] [--steps 100] [--only WORD] [--processor]
 
 Run it with a Python that has torch 2.11. Prints a table (median over the rounds of each run's median ms per step, the first tenth of
 its steps left out), and the last lines give the ratios.
@@ -45,11 +45,28 @@ def measure(command, metrics, cores):
     return {"ms_median": statistics.median(ms), "ms_best": min(ms), "first_step_s": first, "rss_mb": usage.ru_maxrss / 1024}
 
 
+def measure_processor(command, metrics, cores, steps):
+    """Processor time a step: that of a run of `steps` less that of a run of a tenth, so that starting does not count."""
+    few = max(2, steps // 10)
+    shorter = [str(few) if word == str(steps) else word.replace(f"--train.steps={steps}", f"--train.steps={few}") for word in command]
+    used = []
+    for words in (shorter, command):
+        if metrics:
+            shutil.rmtree(os.path.dirname(metrics), ignore_errors=True)
+        before = os.times()
+        result = measure(words, metrics, cores)
+        after = os.times()
+        used.append(after.children_user + after.children_system - before.children_user - before.children_system)
+    ms = 1e3 * (used[1] - used[0]) / (steps - few)
+    return {**result, "ms_median": ms, "ms_best": ms}
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--shape", choices=OPTIONS, default="nanogpt")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--steps", type=int, default=0)
+    parser.add_argument("--processor", action="store_true", help="processor time instead of time: for a machine that others use too")
     parser.add_argument("--only", default="", help="runs whose name holds this word")
     args = parser.parse_args()
     steps = args.steps or {"nanogpt": 100, "gpt2-124m": 6}[args.shape]
@@ -75,14 +92,15 @@ def main():
     results = {name: [] for name in runs}
     for _ in range(args.rounds):
         for name, (command, metrics, cpus) in runs.items():
-            results[name].append(measure(command, metrics, cpus))
+            results[name].append(measure_processor(command, metrics, cpus, steps) if args.processor else measure(command, metrics, cpus))
     shutil.rmtree(work)
-    report(args.shape, steps, args.rounds, results)
+    report(args.shape, steps, args.rounds, results, args.processor)
 
 
-def report(shape, steps, rounds, results):
+def report(shape, steps, rounds, results, processor):
     median = {name: statistics.median(r["ms_median"] for r in rs) for name, rs in results.items()}
-    print(f"\n{shape}: {rounds} rounds of {steps} steps, taking turns, one thread on one core (2 ranks: one thread each)\n")
+    print(f"\n{shape}: {rounds} rounds of {steps} steps, taking turns, one thread on one core (2 ranks: one thread each)"
+          f"{'; processor time' if processor else ''}\n")
     print("| run | ms/step, median (rounds' spread) | best step | first step after | peak resident |\n|---|---|---|---|---|")
     for name, rs in results.items():
         medians = [r["ms_median"] for r in rs]
