@@ -84,7 +84,7 @@ struct Gpt::Head : Block {
 };
 
 Gpt::Gpt(const ModelOptions& options, const parallel::Grid& grid, bool sequence_parallel)
-    : Model(options), tp_(grid.tp), sequence_parallel_(sequence_parallel && grid.tp.size() > 1) {
+    : Model(options), tp_(grid.tp), device_(grid.device), sequence_parallel_(sequence_parallel && grid.tp.size() > 1) {
   embed_ = std::make_unique<Embed>(options_, tp_, sequence_parallel_);
   blocks_.push_back(embed_.get());
   for (int64_t i = 0; i < options_.layers; ++i) {

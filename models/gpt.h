@@ -31,6 +31,7 @@ class Gpt : public Model {
   struct Head;
 
   parallel::Group tp_;
+  at::Device device_;
   bool sequence_parallel_;
   std::unique_ptr<Embed> embed_;
   std::vector<std::unique_ptr<Layer>> layers_;

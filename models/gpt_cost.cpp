@@ -2,6 +2,7 @@
 
 #include "models/blocks/parameters.h"
 #include "models/gpt.h"
+#include "models/ops/linear.h"
 
 namespace bessemer::models {
 
@@ -78,8 +79,13 @@ ModelCost Gpt::cost(int64_t micro_batch, at::ScalarType dtype) const {
   }
   const TokenBytes bytes(o, tp_.size(), sequence_parallel_, static_cast<int64_t>(at::elementSize(dtype)));
   const int64_t ids = 5 * static_cast<int64_t>(sizeof(int64_t));  // tokens and targets, both also transposed; ours
-  const int64_t last = std::max(bytes.head(vocabulary_slice(o.vocab, tp_).rows), bytes.mlp_backward());
-  cost.activation_bytes = micro_batch * o.sequence * (o.layers * bytes.layer() + last + ids);
+  const int64_t n = micro_batch * o.sequence, rows = vocabulary_slice(o.vocab, tp_).rows;
+  // fp32 copies of what a 16-bit product reads and writes: n x in, n x out and the weight.
+  const bool copies = ops::products_through_fp32(device_, dtype);
+  const auto copied = [&](int64_t out) { return copies ? 4 * (n * o.hidden + n * out + o.hidden * out) : 0; };
+  const int64_t up = (o.activation == Activation::kSwiglu ? 2 : 1) * o.ffn / tp_.size();
+  const int64_t last = std::max(n * bytes.head(rows) + copied(rows), n * bytes.mlp_backward() + copied(up));
+  cost.activation_bytes = n * (o.layers * bytes.layer() + ids) + last;
   return cost;
 }
 

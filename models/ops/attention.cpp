@@ -37,6 +37,17 @@ at::Tensor composed(const at::Tensor& q, const at::Tensor& k, const at::Tensor& 
   return at::matmul(p, v.to(at::kFloat)).to(q.scalar_type());
 }
 
+/// LibTorch's fused kernels (flash, memory-efficient, cuDNN), which always get dropout 0 from us. [b, a, s, d].
+at::Tensor fused(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, bool causal) {
+  const int64_t queries = q.size(2), keys = k.size(2);
+  std::optional<at::Tensor> visible;
+  const bool square = queries == keys;
+  if (causal && !square && queries > 1) {  // is_causal is aligned top-left; the last query sees every key
+    visible = at::ones({queries, keys}, q.options().dtype(at::kBool)).tril(keys - queries);
+  }
+  return at::scaled_dot_product_attention(q, k, v, visible, 0.0, causal && square, std::nullopt, q.size(1) != k.size(1));
+}
+
 using torch::autograd::AutogradContext;
 using torch::autograd::tensor_list;
 
@@ -75,7 +86,10 @@ at::Tensor attention(const at::Tensor& q, const at::Tensor& k, const at::Tensor&
   const auto by_head = [](const at::Tensor& x, int64_t repeat) {  // [s, b, a, d] -> [b, a, s, d]
     return (repeat == 1 ? x : x.repeat_interleave(repeat, 2)).permute({1, 2, 0, 3});
   };
-  const auto y = composed(by_head(q, 1), by_head(k, group), by_head(v, group), mask.causal, dropout);
+  // LibTorch's CPU kernel rounds 16-bit gradients more than need be: with gradients, and with dropout, our own way.
+  const bool own = dropout.p > 0.0 || (q.is_cpu() && at::GradMode::is_enabled());
+  const auto y = own ? composed(by_head(q, 1), by_head(k, group), by_head(v, group), mask.causal, dropout)
+                     : fused(by_head(q, 1), by_head(k, 1), by_head(v, 1), mask.causal);
   return y.permute({2, 0, 1, 3}).reshape({q.size(0), q.size(1), q.size(2) * q.size(3)});
 }
 

@@ -12,13 +12,7 @@ namespace {
 using torch::autograd::AutogradContext;
 using torch::autograd::tensor_list;
 
-/// True where 16-bit products are best made in fp32: a CPU without matrix tiles (AMX). Measured on a Xeon with avx512_bf16
-/// but no AMX, one core, 768 x 128 x 128: fp32 160 GFLOP/s, bf16 by oneDNN 78, bf16 through fp32 with its conversions 126
-/// (vdpbf16ps itself reaches 89, half of what fp32's vfmadd231ps does). The sums are fp32 either way.
-bool through_fp32(const at::Tensor& x) {
-  static const bool tiles = at::cpu::init_amx();  // asks the kernel for them, once
-  return x.is_cpu() && x.scalar_type() != at::kFloat && !tiles;
-}
+bool through_fp32(const at::Tensor& x) { return products_through_fp32(x.device(), x.scalar_type()); }
 
 at::Tensor rows_of(const at::Tensor& x) { return x.reshape({-1, x.size(-1)}); }  // [rows, in]
 
@@ -71,6 +65,14 @@ struct Linear : torch::autograd::Function<Linear> {
 };
 
 }  // namespace
+
+// Measured on a Xeon with avx512_bf16 but no AMX, one core, 768 x 128 x 128: fp32 160 GFLOP/s, bf16 by oneDNN 78, bf16
+// through fp32 with its conversions 126 (vdpbf16ps itself reaches 89, half of what fp32's vfmadd231ps does). The sums are
+// fp32 either way.
+bool products_through_fp32(at::Device device, at::ScalarType dtype) {
+  static const bool tiles = at::cpu::init_amx();  // asks the kernel for them, once
+  return device.is_cpu() && dtype != at::kFloat && !tiles;
+}
 
 at::Tensor linear(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias) {
   return Linear::apply(x, weight, maybe(bias));

@@ -14,4 +14,8 @@ namespace bessemer::models::ops {
 /// \return        [..., out]
 at::Tensor linear(const at::Tensor& x, const at::Tensor& weight, const at::Tensor& bias = {});
 
+/// True where products of 16-bit tensors go through fp32 copies of them (a CPU without matrix tiles): what they cost in
+/// memory for a moment is part of the memory account.
+bool products_through_fp32(at::Device device, at::ScalarType dtype);
+
 }  // namespace bessemer::models::ops
