@@ -15,7 +15,6 @@ OPTIONS = {"nanogpt": ["--model.preset=shakespeare-cpu", "--train.global_batch=1
 
 def bessemer(work, shape, precision, ranks, steps, extra=()):
     run = os.path.join(work, "run")
-    shutil.rmtree(run, ignore_errors=True)
     command = (["mpirun", "-n", str(ranks)] if ranks > 1 else []) + [
         "bessemer", "train", *OPTIONS[shape], f"--data.path={work}/data", f"--run.dir={run}", f"--train.precision={precision}",
         f"--train.steps={steps}", "--train.eval_every=0", "--checkpoint.every=0", "--parallel.threads=1", "--log.every=1000000", *extra]
@@ -24,6 +23,8 @@ def bessemer(work, shape, precision, ranks, steps, extra=()):
 
 def measure(command, metrics, cores):
     """Runs one program to its end: its times, the seconds to its first step, the peak of its resident memory."""
+    if metrics:  # a run directory keeps its options: each measurement begins a new run
+        shutil.rmtree(os.path.dirname(metrics), ignore_errors=True)
     begin, first = time.time(), None
     with tempfile.TemporaryFile("w+") as out, tempfile.TemporaryFile("w+") as err:
         process = subprocess.Popen(command, stdout=out, stderr=err, preexec_fn=lambda: os.sched_setaffinity(0, cores),
