@@ -25,46 +25,61 @@ bool power_of_two(int64_t n) { return n > 0 && (n & (n - 1)) == 0; }
 /// dp x tp is the number of ranks; false where the axes cannot be told.
 bool check_grid(const parallel::ParallelOptions& o, int64_t ranks, Rules& rules) {
   using namespace parallel;
-  rules.must(o.backend != BackendKind::kNccl || o.device != DeviceKind::kCpu,
-             "parallel.backend = nccl carries device tensors, but parallel.device = cpu; choose mpi or shm, or device cuda");
+  rules.must(
+      o.backend != BackendKind::kNccl || o.device != DeviceKind::kCpu,
+      "parallel.backend = nccl carries device tensors, but parallel.device = cpu; choose mpi or shm, or device cuda");
   const bool host_only = o.backend == BackendKind::kMpi || o.backend == BackendKind::kShm;
   rules.must(!host_only || o.device != DeviceKind::kCuda,
              "parallel.backend = ", o.backend == BackendKind::kMpi ? "mpi" : "shm",
              " carries host tensors, but parallel.device = cuda; choose nccl or auto");
   if (ranks == 0) return true;
   if (o.dp == 0) {
-    return rules.must(ranks % o.tp == 0, "parallel.tp ", o.tp, " does not divide the ", ranks, " ranks of this job; start a multiple of ", o.tp,
-                      ", or choose a divisor of ", ranks);
+    return rules.must(ranks % o.tp == 0, "parallel.tp ", o.tp, " does not divide the ", ranks,
+                      " ranks of this job; start a multiple of ", o.tp, ", or choose a divisor of ", ranks);
   }
-  return rules.must(o.dp * o.tp == ranks, "parallel.dp ", o.dp, " x parallel.tp ", o.tp, " = ", o.dp * o.tp, " ranks, but this job has ", ranks,
-                    "; start `mpirun -n ", o.dp * o.tp, "`, or leave parallel.dp at 0");
+  return rules.must(o.dp * o.tp == ranks, "parallel.dp ", o.dp, " x parallel.tp ", o.tp, " = ", o.dp * o.tp,
+                    " ranks, but this job has ", ranks, "; start `mpirun -n ", o.dp * o.tp,
+                    "`, or leave parallel.dp at 0");
 }
 
 void check_batch(const RunConfig& c, int64_t ranks, Rules& rules) {
-  const int64_t dp = layout(c, ranks).dp, batch = c.train.global_batch, v = c.parallel.virtual_dp, micro = c.train.micro_batch;
+  const int64_t dp = layout(c, ranks).dp, batch = c.train.global_batch, v = c.parallel.virtual_dp,
+                micro = c.train.micro_batch;
   if (v > 0) {
-    if (!rules.must(power_of_two(v), "parallel.virtual_dp ", v, " is not a power of two; choose 1, 2, 4, 8 ...")) return;
-    if (!rules.must(v % dp == 0, "parallel.virtual_dp ", v, " is not a multiple of dp ", dp, "; choose a multiple, or another number of ranks")) return;
-    if (!rules.must(batch % v == 0, "train.global_batch ", batch, " is not a multiple of parallel.virtual_dp ", v, "; choose for example ", (batch / v + 1) * v)) return;
-    rules.must(micro == 0 || (batch / v) % micro == 0, "train.global_batch ", batch, " / parallel.virtual_dp ", v, " = ", batch / v,
-               " sequences per virtual rank are not a multiple of train.micro_batch ", micro, "; choose a divisor of ", batch / v, ", or 0");
+    if (!rules.must(power_of_two(v), "parallel.virtual_dp ", v, " is not a power of two; choose 1, 2, 4, 8 ..."))
+      return;
+    if (!rules.must(v % dp == 0, "parallel.virtual_dp ", v, " is not a multiple of dp ", dp,
+                    "; choose a multiple, or another number of ranks"))
+      return;
+    if (!rules.must(batch % v == 0, "train.global_batch ", batch, " is not a multiple of parallel.virtual_dp ", v,
+                    "; choose for example ", (batch / v + 1) * v))
+      return;
+    rules.must(micro == 0 || (batch / v) % micro == 0, "train.global_batch ", batch, " / parallel.virtual_dp ", v,
+               " = ", batch / v, " sequences per virtual rank are not a multiple of train.micro_batch ", micro,
+               "; choose a divisor of ", batch / v, ", or 0");
     return;
   }
-  if (!rules.must(batch % dp == 0, "train.global_batch ", batch, " is not a multiple of dp ", dp, "; choose for example ", (batch / dp + 1) * dp)) return;
-  rules.must(micro == 0 || (batch / dp) % micro == 0, "train.global_batch ", batch, " is not train.micro_batch ", micro, " x dp ", dp,
-             " x a whole number of micro-steps; choose a micro-batch that divides ", batch / dp, ", or 0");
+  if (!rules.must(batch % dp == 0, "train.global_batch ", batch, " is not a multiple of dp ", dp,
+                  "; choose for example ", (batch / dp + 1) * dp))
+    return;
+  rules.must(micro == 0 || (batch / dp) % micro == 0, "train.global_batch ", batch, " is not train.micro_batch ", micro,
+             " x dp ", dp, " x a whole number of micro-steps; choose a micro-batch that divides ", batch / dp,
+             ", or 0");
 }
 
 void check_training(const RunConfig& c, Rules& rules) {
   const auto& o = c.optimizer;
   rules.must(o.lr > 0, "optimizer.lr is 0; nothing would be learned; choose for example 3e-4");
-  rules.must(o.schedule == trainer::ScheduleKind::kConstant || o.min_lr <= o.lr, "optimizer.min_lr ", o.min_lr, " is above optimizer.lr ", o.lr);
+  rules.must(o.schedule == trainer::ScheduleKind::kConstant || o.min_lr <= o.lr, "optimizer.min_lr ", o.min_lr,
+             " is above optimizer.lr ", o.lr);
   rules.must(o.eps > 0, "optimizer.eps is 0; choose above 0, for example 1e-8");
   rules.must(c.run.dir != "", "run.dir is empty; name the directory of the run");
   rules.must(c.run.resume != "", "run.resume is empty; choose auto, none or a checkpoint's path");
   if (c.train.precision != trainer::Precision::kFp16) return;
-  rules.must(c.loss_scale.floor <= c.loss_scale.initial, "loss_scale.floor ", c.loss_scale.floor, " is above loss_scale.initial ", c.loss_scale.initial);
-  rules.must(c.loss_scale.growth > 1, "loss_scale.growth ", c.loss_scale.growth, " never grows the scale; choose above 1, for example 2");
+  rules.must(c.loss_scale.floor <= c.loss_scale.initial, "loss_scale.floor ", c.loss_scale.floor,
+             " is above loss_scale.initial ", c.loss_scale.initial);
+  rules.must(c.loss_scale.growth > 1, "loss_scale.growth ", c.loss_scale.growth,
+             " never grows the scale; choose above 1, for example 2");
   rules.must(c.loss_scale.backoff > 0 && c.loss_scale.backoff < 1, "loss_scale.backoff ", c.loss_scale.backoff,
              " never lowers the scale; choose between 0 and 1, for example 0.5");
 }
@@ -81,7 +96,8 @@ Layout layout(const RunConfig& config, int64_t ranks) {
   l.virtual_dp = p.virtual_dp;
   // Virtual ranks reduce in a tree whatever dp is, so a micro-batch must not reach over two of them.
   const int64_t shares = p.virtual_dp > 0 ? p.virtual_dp : l.dp;
-  l.micro_batch = config.train.micro_batch > 0 ? config.train.micro_batch : std::max<int64_t>(1, config.train.global_batch / shares);
+  l.micro_batch = config.train.micro_batch > 0 ? config.train.micro_batch
+                                               : std::max<int64_t>(1, config.train.global_batch / shares);
   l.micro_steps = config.train.global_batch / (l.dp * l.micro_batch);
   return l;
 }
@@ -98,14 +114,18 @@ std::vector<std::string> check_data(const RunConfig& config) {
   Rules rules;
   std::error_code ignored;
   const std::string& path = config.data.path;
-  if (rules.must(!path.empty(), "data.path is not given; make a directory with `bessemer data build --input texts/ --out DIR --tokenizer bytes` and "
-                                "name it with --data.path=DIR")) {
-    rules.must(std::filesystem::is_directory(path, ignored), "data.path ", path, " is no directory; `bessemer data build` makes one");
+  if (rules.must(
+          !path.empty(),
+          "data.path is not given; make a directory with `bessemer data build --input texts/ --out DIR --tokenizer bytes` and "
+          "name it with --data.path=DIR")) {
+    rules.must(std::filesystem::is_directory(path, ignored), "data.path ", path,
+               " is no directory; `bessemer data build` makes one");
   }
   return rules.broken;
 }
 
-std::vector<std::string> with_origins(std::vector<std::string> sentences, const std::map<std::string, std::string>& origins) {
+std::vector<std::string> with_origins(std::vector<std::string> sentences,
+                                      const std::map<std::string, std::string>& origins) {
   const auto inside_word = [](char c) { return std::isalnum(static_cast<unsigned char>(c)) || c == '_' || c == '.'; };
   for (auto& sentence : sentences) {
     std::string behind;

@@ -27,6 +27,7 @@ std::vector<std::string> check(const RunConfig& config, int64_t ranks);
 std::vector<std::string> check_data(const RunConfig& config);
 
 /// The sentences, each followed by where the options it names were given: "... [train.steps: run.ini:3]".
-std::vector<std::string> with_origins(std::vector<std::string> sentences, const std::map<std::string, std::string>& origins);
+std::vector<std::string> with_origins(std::vector<std::string> sentences,
+                                      const std::map<std::string, std::string>& origins);
 
 }  // namespace bessemer::configs

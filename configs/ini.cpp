@@ -32,9 +32,12 @@ bool unquote(const std::string& text, std::string& value) {
   std::size_t i = 1;
   for (value.clear(); i < text.size() && text[i] != quote; ++i) {
     const bool escape = quote == '"' && text[i] == '\\' && i + 1 < text.size();
-    if (!escape) value += text[i];
-    else if (const char c = text[++i]; c == 'n' || c == 'r') value += c == 'n' ? '\n' : '\r';
-    else value += c;
+    if (!escape)
+      value += text[i];
+    else if (const char c = text[++i]; c == 'n' || c == 'r')
+      value += c == 'n' ? '\n' : '\r';
+    else
+      value += c;
   }
   if (i >= text.size()) return false;
   const std::string rest = trim(text.substr(i + 1));
@@ -57,7 +60,8 @@ class Reader {
     std::ifstream in(path);
     std::error_code ignored;
     if (!in || fs::is_directory(path, ignored)) {
-      return result.problems.push_back(concat("cannot read the file ", path.string(), behind, "; check the path and its permissions"));
+      return result.problems.push_back(
+          concat("cannot read the file ", path.string(), behind, "; check the path and its permissions"));
     }
     open_.push_back(whole);
     read(in, path);
@@ -95,15 +99,18 @@ class Reader {
         continue;
       }
       const auto [first, is_new] = seen.emplace(setting.name, where);
-      if (is_new) own.push_back(setting);
-      else problem(where, setting.name, " is given twice; the first is at ", first->second);
+      if (is_new)
+        own.push_back(setting);
+      else
+        problem(where, setting.name, " is given twice; the first is at ", first->second);
     }
   }
 
   void read_section(const std::string& line, const std::string& where, std::string& section) {
     const auto close = line.find(']');
     const std::string rest = close == std::string::npos ? "x" : trim(line.substr(close + 1));
-    if (!rest.empty() && rest[0] != '#' && rest[0] != ';') return problem(where, "'", line, "' is no section; write [name]");
+    if (!rest.empty() && rest[0] != '#' && rest[0] != ';')
+      return problem(where, "'", line, "' is no section; write [name]");
     section = trim(line.substr(1, close - 1));
   }
 

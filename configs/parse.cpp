@@ -58,10 +58,17 @@ std::vector<Setting> from_arguments(const std::vector<std::string>& arguments, c
   for (const auto& word : words) {
     const std::string value = word.values.empty() ? "" : word.values.front();
     const auto twice = std::find_if(out.begin(), out.end(), [&](const Setting& s) { return s.name == word.option; });
-    if (word.option.empty()) problems.push_back(concat("unexpected argument '", value, "' (command line); options are written --section.name=value"));
-    else if (!word.known) problems.push_back(concat("unknown option --", word.option, " (command line)", ask(suggestion(word.option, options))));
-    else if (twice != out.end()) problems.push_back(concat("--", word.option, " is given twice on the command line, as '", twice->value, "' and as '", value, "'"));
-    else out.push_back({word.option, value, "command line"});
+    if (word.option.empty())
+      problems.push_back(
+          concat("unexpected argument '", value, "' (command line); options are written --section.name=value"));
+    else if (!word.known)
+      problems.push_back(
+          concat("unknown option --", word.option, " (command line)", ask(suggestion(word.option, options))));
+    else if (twice != out.end())
+      problems.push_back(concat("--", word.option, " is given twice on the command line, as '", twice->value,
+                                "' and as '", value, "'"));
+    else
+      out.push_back({word.option, value, "command line"});
   }
   return out;
 }
@@ -84,7 +91,8 @@ std::vector<Setting> from_environment(const std::vector<std::pair<std::string, s
     }
     // Other BESSEMER_ variables exist (BESSEMER_LIBTORCH for the build); one that looks like an option is a slip.
     const std::string near = nearest(name, variables);
-    const bool slip = std::any_of(sections.begin(), sections.end(), [&, &n = name](const std::string& s) { return n.rfind(s, 0) == 0; });
+    const bool slip = std::any_of(sections.begin(), sections.end(),
+                                  [&, &n = name](const std::string& s) { return n.rfind(s, 0) == 0; });
     if (slip || (!near.empty() && edit_distance(name, near) <= 2))
       problems.push_back(concat("unknown environment variable ", name, ask(near)));
   }
@@ -97,7 +105,8 @@ void apply(const std::vector<Setting>& settings, const std::vector<Option>& opti
     const Option* option = find(options, s.name);
     if (option == nullptr) {
       const bool bare = s.name.find('.') == std::string::npos;
-      out.problems.push_back(concat(s.where, ": unknown option ", s.name, bare ? " (outside of any [section])" : "", ask(suggestion(s.name, options))));
+      out.problems.push_back(concat(s.where, ": unknown option ", s.name, bare ? " (outside of any [section])" : "",
+                                    ask(suggestion(s.name, options))));
       continue;
     }
     try {
@@ -111,7 +120,8 @@ void apply(const std::vector<Setting>& settings, const std::vector<Option>& opti
 
 /// The preset of highest precedence fills [model] before anything else is set.
 void apply_preset(const std::vector<Setting>& settings, Parsed& out) {
-  const auto last = std::find_if(settings.rbegin(), settings.rend(), [](const Setting& s) { return s.name == "model.preset"; });
+  const auto last =
+      std::find_if(settings.rbegin(), settings.rend(), [](const Setting& s) { return s.name == "model.preset"; });
   if (last == settings.rend() || last->value.empty()) return;
   try {
     out.config.model = models::preset(last->value);
@@ -130,8 +140,10 @@ Parsed parse(const Sources& sources) {
   const auto options = visit(out.config);  // bound to out, which is not moved: it is returned in place
   for (const auto& o : options) out.origins[o.name] = "default";
   Ini ini;
-  if (!sources.file.empty()) ini = read_ini(sources.file);
-  else if (!sources.text.empty()) ini = read_ini_text(sources.text);
+  if (!sources.file.empty())
+    ini = read_ini(sources.file);
+  else if (!sources.text.empty())
+    ini = read_ini_text(sources.text);
   out.problems = ini.problems;
   std::vector<Setting> settings = ini.settings;
   for (const auto& part : {from_environment(sources.environment, options, out.problems),

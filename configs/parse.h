@@ -10,16 +10,17 @@ namespace bessemer::configs {
 
 /// What a run's values are taken from. Later wins: defaults, preset, file, environment, command line.
 struct Sources {
-  std::string file;                                            ///< INI file; "" = none
-  std::string text;                                            ///< INI text instead of a file, "" = none (a checkpoint's copy)
+  std::string file;  ///< INI file; "" = none
+  std::string text;  ///< INI text instead of a file, "" = none (a checkpoint's copy)
   std::vector<std::pair<std::string, std::string>> environment;  ///< name and value; only BESSEMER_* are looked at
-  std::vector<std::string> arguments;                          ///< --section.name=value ...
+  std::vector<std::string> arguments;                            ///< --section.name=value ...
 };
 
 struct Parsed {
   RunConfig config;
-  std::map<std::string, std::string> origins;  ///< of each option: "default", "preset tiny", "run.ini:3", "command line" ...
-  std::vector<std::string> problems;           ///< one sentence each, with its origin; empty = good
+  std::map<std::string, std::string>
+      origins;                        ///< of each option: "default", "preset tiny", "run.ini:3", "command line" ...
+  std::vector<std::string> problems;  ///< one sentence each, with its origin; empty = good
 };
 
 /// Reads a run's options; nothing is thrown, all that is wrong comes back in `problems`.

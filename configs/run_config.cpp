@@ -37,7 +37,8 @@ class List {
          [&field](const std::string& t) { field = parse_switch(t); }});
   }
   void count(const char* name, int64_t& field, int64_t least, OnResume on_resume, const char* doc) {
-    add({name, "count", doc, on_resume, false, [&field] { return std::to_string(field); }, [&field, least](const std::string& t) {
+    add({name, "count", doc, on_resume, false, [&field] { return std::to_string(field); },
+         [&field, least](const std::string& t) {
            const int64_t value = parse_count(t);
            within(static_cast<double>(value), {static_cast<double>(least)}, t);
            field = value;
@@ -65,7 +66,8 @@ class List {
          [&field](const std::string& t) { field = parse_seed(t); }});
   }
   template <class E>
-  void choice(const char* name, E& field, std::vector<std::pair<std::string, E>> names, OnResume on_resume, const char* doc) {
+  void choice(const char* name, E& field, std::vector<std::pair<std::string, E>> names, OnResume on_resume,
+              const char* doc) {
     std::string all;
     for (const auto& [text, value] : names) all += (all.empty() ? "" : "|") + text;
     auto write = [&field, names] {
@@ -93,21 +95,25 @@ class List {
 void list(List& v, trainer::RunOptions& o) {
   v.text("run.dir", o.dir, "DIR", kMayChange, "directory of the run: metrics.jsonl, checkpoints, events");
   v.seed("run.seed", o.seed, kFixed, "seed of initial weights, order of data and dropout");
-  v.text("run.resume", o.resume, "auto|none|PATH", kMayChange,
-         "auto: go on from the newest complete checkpoint, if any; none: refuse where one exists; or a checkpoint's path");
+  v.text(
+      "run.resume", o.resume, "auto|none|PATH", kMayChange,
+      "auto: go on from the newest complete checkpoint, if any; none: refuse where one exists; or a checkpoint's path");
 }
 
 void list(List& v, data::DataOptions& o) {
-  v.text("data.path", o.path, "DIR", kMayChange, "directory of token shards that `bessemer data build` made; a resume checks that they are the same tokens");
+  v.text("data.path", o.path, "DIR", kMayChange,
+         "directory of token shards that `bessemer data build` made; a resume checks that they are the same tokens");
   v.choice<data::ObjectiveKind>("data.objective", o.objective, {{"causal", data::ObjectiveKind::kCausal}}, kFixed,
                                 "what is predicted from what");
-  v.yes_no("data.verify", o.verify, kMayChange, "check the checksum of every block at every read, not only at the first");
+  v.yes_no("data.verify", o.verify, kMayChange,
+           "check the checksum of every block at every read, not only at the first");
 }
 
 void list(List& v, models::ModelOptions& o) {
   using namespace models;
   v.choice<Family>("model.family", o.family, {{"gpt", Family::kGpt}}, kFixed, "kind of network");
-  v.text("model.preset", o.preset, "NAME", kMayChange, "fills every [model] option that is not given, for example gpt2-124m, llama-1b, shakespeare-cpu, tiny");
+  v.text("model.preset", o.preset, "NAME", kMayChange,
+         "fills every [model] option that is not given, for example gpt2-124m, llama-1b, shakespeare-cpu, tiny");
   v.count("model.layers", o.layers, 1, kFixed, "blocks");
   v.count("model.hidden", o.hidden, 1, kFixed, "width of the residual stream; a multiple of model.heads");
   v.count("model.heads", o.heads, 1, kFixed, "attention heads");
@@ -115,37 +121,52 @@ void list(List& v, models::ModelOptions& o) {
   v.count("model.ffn", o.ffn, 0, kFixed, "width of the feed-forward part; 0: 4 x model.hidden");
   v.count("model.sequence", o.sequence, 1, kFixed, "tokens per sequence");
   v.count("model.vocab", o.vocab, 0, kFixed, "size of the vocabulary; 0: that of the data");
-  v.choice<Position>("model.position", o.position, {{"learned", Position::kLearned}, {"rotary", Position::kRotary}}, kFixed, "how positions enter");
+  v.choice<Position>("model.position", o.position, {{"learned", Position::kLearned}, {"rotary", Position::kRotary}},
+                     kFixed, "how positions enter");
   v.real("model.rope_theta", o.rope_theta, {1}, kFixed, "base of the rotary frequencies");
-  v.choice<Norm>("model.norm", o.norm, {{"layernorm", Norm::kLayerNorm}, {"rmsnorm", Norm::kRmsNorm}}, kFixed, "normalization");
+  v.choice<Norm>("model.norm", o.norm, {{"layernorm", Norm::kLayerNorm}, {"rmsnorm", Norm::kRmsNorm}}, kFixed,
+                 "normalization");
   v.real("model.norm_eps", o.norm_eps, {0}, kFixed, "added to the variance in a norm");
   v.choice<Activation>("model.activation", o.activation,
-                       {{"gelu", Activation::kGelu}, {"gelu_tanh", Activation::kGeluTanh}, {"swiglu", Activation::kSwiglu},
-                        {"relu", Activation::kRelu}, {"relu2", Activation::kRelu2}}, kFixed, "of the feed-forward part");
+                       {{"gelu", Activation::kGelu},
+                        {"gelu_tanh", Activation::kGeluTanh},
+                        {"swiglu", Activation::kSwiglu},
+                        {"relu", Activation::kRelu},
+                        {"relu2", Activation::kRelu2}},
+                       kFixed, "of the feed-forward part");
   v.yes_no("model.bias", o.bias, kFixed, "biases in linear layers and LayerNorm");
   v.yes_no("model.tied", o.tied, kFixed, "the output projection is the token embedding");
   v.share("model.dropout", o.dropout, kFixed, "probability; default of the three below");
   v.share_or_default("model.embedding_dropout", o.embedding_dropout, kFixed, "probability; -1: as model.dropout");
   v.share_or_default("model.attention_dropout", o.attention_dropout, kFixed, "probability; -1: as model.dropout");
   v.share_or_default("model.residual_dropout", o.residual_dropout, kFixed, "probability; -1: as model.dropout");
-  v.real("model.init_std", o.init_std, {0}, kFixed, "standard deviation of initial weights; residual projections: / sqrt(2 x layers)");
+  v.real("model.init_std", o.init_std, {0}, kFixed,
+         "standard deviation of initial weights; residual projections: / sqrt(2 x layers)");
 }
 
 void list(List& v, parallel::ParallelOptions& o) {
   using namespace parallel;
   v.count("parallel.dp", o.dp, 0, kMayChange, "data-parallel size; 0: ranks / parallel.tp");
   v.count("parallel.tp", o.tp, 1, kMayChange, "tensor-parallel size");
-  v.yes_no("parallel.sequence_parallel", o.sequence_parallel, kMayChange, "split norms and dropout along the sequence over tp");
+  v.yes_no("parallel.sequence_parallel", o.sequence_parallel, kMayChange,
+           "split norms and dropout along the sequence over tp");
   v.yes_no("parallel.zero", o.zero, kMayChange, "ZeRO-1: split the optimizer's state over dp");
-  v.count("parallel.virtual_dp", o.virtual_dp, 0, kFixed, "the same bits on every dp that divides it, a power of two; 0: off");
+  v.count("parallel.virtual_dp", o.virtual_dp, 0, kFixed,
+          "the same bits on every dp that divides it, a power of two; 0: off");
   v.choice<BackendKind>("parallel.backend", o.backend,
-                        {{"auto", BackendKind::kAuto}, {"mpi", BackendKind::kMpi}, {"shm", BackendKind::kShm}, {"nccl", BackendKind::kNccl}},
+                        {{"auto", BackendKind::kAuto},
+                         {"mpi", BackendKind::kMpi},
+                         {"shm", BackendKind::kShm},
+                         {"nccl", BackendKind::kNccl}},
                         kMayChange, "what carries sums between ranks");
-  v.choice<DeviceKind>("parallel.device", o.device, {{"auto", DeviceKind::kAuto}, {"cpu", DeviceKind::kCpu}, {"cuda", DeviceKind::kCuda}},
+  v.choice<DeviceKind>("parallel.device", o.device,
+                       {{"auto", DeviceKind::kAuto}, {"cpu", DeviceKind::kCpu}, {"cuda", DeviceKind::kCuda}},
                        kMayChange, "where tensors live; auto: a GPU where this binary and machine have one");
-  v.count("parallel.threads", o.threads, 0, kMayChange, "compute threads per rank; 0: usable cores / ranks on this host");
+  v.count("parallel.threads", o.threads, 0, kMayChange,
+          "compute threads per rank; 0: usable cores / ranks on this host");
   v.count("parallel.bucket_mb", o.bucket_mb, 1, kMayChange, "size of a gradient bucket, MiB");
-  v.yes_no("parallel.share_gpu", o.share_gpu, kMayChange, "several ranks on one GPU: only to try NCCL on a machine that has one");
+  v.yes_no("parallel.share_gpu", o.share_gpu, kMayChange,
+           "several ranks on one GPU: only to try NCCL on a machine that has one");
 }
 
 void list(List& v, trainer::TrainOptions& o) {
@@ -153,11 +174,14 @@ void list(List& v, trainer::TrainOptions& o) {
   v.count("train.steps", o.steps, 1, kMayChange, "optimizer updates in all");
   v.count("train.tokens", o.tokens, 0, kMayChange, "stop after so many tokens; 0: no limit");
   v.real("train.epochs", o.epochs, {0}, kMayChange, "stop after so many passes over the data; 0: no limit");
-  v.duration("train.wall_time", o.wall_time, kMayChange, "stop this process after so long, exit 75; seconds or 2h; 0: no limit");
+  v.duration("train.wall_time", o.wall_time, kMayChange,
+             "stop this process after so long, exit 75; seconds or 2h; 0: no limit");
   v.count("train.global_batch", o.global_batch, 1, kFixed, "sequences per step over all ranks");
-  v.count("train.micro_batch", o.micro_batch, 0, kMayChange, "sequences per forward on one rank; 0: all of its share of a step at once");
-  v.choice<Precision>("train.precision", o.precision, {{"fp32", Precision::kFp32}, {"bf16", Precision::kBf16}, {"fp16", Precision::kFp16}},
-                      kFixed, "of parameters and gradients; the optimizer's state is fp32");
+  v.count("train.micro_batch", o.micro_batch, 0, kMayChange,
+          "sequences per forward on one rank; 0: all of its share of a step at once");
+  v.choice<Precision>("train.precision", o.precision,
+                      {{"fp32", Precision::kFp32}, {"bf16", Precision::kBf16}, {"fp16", Precision::kFp16}}, kFixed,
+                      "of parameters and gradients; the optimizer's state is fp32");
   v.count("train.eval_every", o.eval_every, 0, kMayChange, "steps between evaluations; 0: never");
   v.count("train.eval_batches", o.eval_batches, 1, kMayChange, "global batches per evaluation");
 }
@@ -173,7 +197,10 @@ void list(List& v, trainer::OptimizerOptions& o) {
   v.real("optimizer.weight_decay", o.weight_decay, {0}, kFixed, "of matrices; vectors have none");
   v.real("optimizer.clip", o.clip, {0}, kFixed, "largest global gradient norm; 0: off");
   v.choice<ScheduleKind>("optimizer.schedule", o.schedule,
-                         {{"cosine", ScheduleKind::kCosine}, {"linear", ScheduleKind::kLinear}, {"wsd", ScheduleKind::kWsd}, {"constant", ScheduleKind::kConstant}},
+                         {{"cosine", ScheduleKind::kCosine},
+                          {"linear", ScheduleKind::kLinear},
+                          {"wsd", ScheduleKind::kWsd},
+                          {"constant", ScheduleKind::kConstant}},
                          kFixed, "of the learning rate after the warm-up");
   v.count("optimizer.warmup", o.warmup, 0, kFixed, "steps of linear warm-up");
   v.count("optimizer.decay_steps", o.decay_steps, 0, kFixed, "step at which min_lr is reached; 0: train.steps");

@@ -40,8 +40,8 @@ struct Option {
   std::string key() const { return name.substr(name.find('.') + 1); }
 };
 
-/// The one list: every option of a run, by section. Parsing, checking, --help, the echo at start, `config show`, the copy
-/// in a checkpoint and the comparison at resume all walk it.
+/// The one list: every option of a run, by section. Parsing, checking, --help, the echo at start, `config show`, the
+/// copy in a checkpoint and the comparison at resume all walk it.
 std::vector<Option> visit(RunConfig& config);
 
 }  // namespace bessemer::configs

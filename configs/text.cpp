@@ -5,14 +5,19 @@
 namespace bessemer::configs {
 
 std::string ini_value(const std::string& value) {
-  const bool plain = !value.empty() && value.find_first_of("\"'#;\\\n\r\t") == std::string::npos && value.front() != ' ' && value.back() != ' ';
+  const bool plain = !value.empty() && value.find_first_of("\"'#;\\\n\r\t") == std::string::npos &&
+                     value.front() != ' ' && value.back() != ' ';
   if (plain) return value;
   std::string out = "\"";
   for (const char c : value) {
-    if (c == '\n') out += "\\n";
-    else if (c == '\r') out += "\\r";
-    else if (c == '"' || c == '\\') out += {'\\', c};
-    else out += c;
+    if (c == '\n')
+      out += "\\n";
+    else if (c == '\r')
+      out += "\\r";
+    else if (c == '"' || c == '\\')
+      out += {'\\', c};
+    else
+      out += c;
   }
   return out + '"';
 }

@@ -53,10 +53,20 @@ int64_t parse_count(const std::string& text) {
   Quantity q;
   BESSEMER_CHECK(split(text, q), "'", text, "' is not a count; ", how);
   BESSEMER_CHECK(!std::signbit(q.value), "'", text, "' is negative; ", how);
-  static constexpr std::array<std::pair<const char*, double>, 11> units{{{"", 1}, {"k", 1e3}, {"K", 1e3}, {"M", 1e6},
-      {"G", 1e9}, {"B", 1e9}, {"T", 1e12}, {"Ki", 0x1p10}, {"Mi", 0x1p20}, {"Gi", 0x1p30}, {"Ti", 0x1p40}}};
+  static constexpr std::array<std::pair<const char*, double>, 11> units{{{"", 1},
+                                                                         {"k", 1e3},
+                                                                         {"K", 1e3},
+                                                                         {"M", 1e6},
+                                                                         {"G", 1e9},
+                                                                         {"B", 1e9},
+                                                                         {"T", 1e12},
+                                                                         {"Ki", 0x1p10},
+                                                                         {"Mi", 0x1p20},
+                                                                         {"Gi", 0x1p30},
+                                                                         {"Ti", 0x1p40}}};
   const double unit = factor(units, q.unit);
-  BESSEMER_CHECK(unit > 0, "'", text, "' is not a count: '", q.unit, "' is not one of k, M, G (B), T, Ki, Mi, Gi, Ti; ", how);
+  BESSEMER_CHECK(unit > 0, "'", text, "' is not a count: '", q.unit, "' is not one of k, M, G (B), T, Ki, Mi, Gi, Ti; ",
+                 how);
   return whole(q.value * unit, text, how);
 }
 
@@ -64,7 +74,8 @@ uint64_t parse_seed(const std::string& text) {
   uint64_t value = 0;
   const char* end = text.data() + text.size();
   const auto [rest, error] = std::from_chars(text.data(), end, value);
-  BESSEMER_CHECK(error == std::errc() && rest == end, "'", text, "' is not a seed; write a whole number from 0 to 2^64 - 1");
+  BESSEMER_CHECK(error == std::errc() && rest == end, "'", text,
+                 "' is not a seed; write a whole number from 0 to 2^64 - 1");
   return value;
 }
 
@@ -78,13 +89,15 @@ double parse_fraction(const std::string& text) {
   Quantity q;
   const bool good = split(text, q) && (q.unit.empty() || q.unit == "%");
   const double value = q.unit == "%" ? q.value / 100 : q.value;
-  BESSEMER_CHECK(good && value >= 0 && value <= 1, "'", text, "' is not a share; write one from 0 to 1, such as 0.1 or 10%");
+  BESSEMER_CHECK(good && value >= 0 && value <= 1, "'", text,
+                 "' is not a share; write one from 0 to 1, such as 0.1 or 10%");
   return value;
 }
 
 double parse_duration(const std::string& text) {
   static constexpr auto how = "write seconds or a duration such as 90s, 15m, 2h, 1h30m or 1.5d";
-  static constexpr std::array<std::pair<const char*, double>, 4> units{{{"s", 1}, {"m", 60}, {"h", 3600}, {"d", 86400}}};
+  static constexpr std::array<std::pair<const char*, double>, 4> units{
+      {{"s", 1}, {"m", 60}, {"h", 3600}, {"d", 86400}}};
   Quantity q;
   BESSEMER_CHECK(split(text, q), "'", text, "' is not a duration; ", how);
   BESSEMER_CHECK(!std::signbit(q.value), "'", text, "' is negative; ", how);
@@ -105,9 +118,21 @@ int64_t parse_bytes(const std::string& text) {
   Quantity q;
   BESSEMER_CHECK(split(text, q), "'", text, "' is not a size; ", how);
   BESSEMER_CHECK(!std::signbit(q.value), "'", text, "' is negative; ", how);
-  static constexpr std::array<std::pair<const char*, double>, 15> units{{{"", 1}, {"B", 1}, {"K", 0x1p10}, {"k", 0x1p10},
-      {"M", 0x1p20}, {"G", 0x1p30}, {"T", 0x1p40}, {"KiB", 0x1p10}, {"MiB", 0x1p20}, {"GiB", 0x1p30}, {"TiB", 0x1p40},
-      {"kB", 1e3}, {"MB", 1e6}, {"GB", 1e9}, {"TB", 1e12}}};
+  static constexpr std::array<std::pair<const char*, double>, 15> units{{{"", 1},
+                                                                         {"B", 1},
+                                                                         {"K", 0x1p10},
+                                                                         {"k", 0x1p10},
+                                                                         {"M", 0x1p20},
+                                                                         {"G", 0x1p30},
+                                                                         {"T", 0x1p40},
+                                                                         {"KiB", 0x1p10},
+                                                                         {"MiB", 0x1p20},
+                                                                         {"GiB", 0x1p30},
+                                                                         {"TiB", 0x1p40},
+                                                                         {"kB", 1e3},
+                                                                         {"MB", 1e6},
+                                                                         {"GB", 1e9},
+                                                                         {"TB", 1e12}}};
   const double unit = factor(units, q.unit);
   BESSEMER_CHECK(unit > 0, "'", text, "' is not a size: unknown unit '", q.unit, "'; ", how);
   return whole(q.value * unit, text, how);

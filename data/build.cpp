@@ -43,7 +43,8 @@ uint64_t count_characters(std::string_view text, std::vector<bool>& seen) {
   uint64_t count = 0;
   for (std::size_t at = 0; at < text.size(); ++count) {
     uint32_t code = 0;
-    at += static_cast<std::size_t>(decode_utf8(text.substr(at), code));  // checked by read_source, or by the JSON parser
+    at +=
+        static_cast<std::size_t>(decode_utf8(text.substr(at), code));  // checked by read_source, or by the JSON parser
     if (!seen[code]) seen[code] = true;
   }
   return count;
@@ -82,7 +83,8 @@ std::unique_ptr<Tokenizer> make_tokenizer(const BuildOptions& options, const Sca
 
 json sources_json(const Scan& scan) {
   json all = json::array();
-  for (const auto& source : scan.sources) all.push_back({{"name", source.name}, {"sha256", source.sha256}, {"bytes", source.bytes}});
+  for (const auto& source : scan.sources)
+    all.push_back({{"name", source.name}, {"sha256", source.sha256}, {"bytes", source.bytes}});
   return all;
 }
 
@@ -90,12 +92,14 @@ json sources_json(const Scan& scan) {
 std::string sources_attribute(const Scan& scan) {
   const json all = sources_json(scan);
   if (all.size() <= 1000) return all.dump();
-  return json::array({{{"name", concat(all.size(), " files")}, {"sha256", sha256(all.dump())}, {"bytes", scan.bytes}}}).dump();
+  return json::array({{{"name", concat(all.size(), " files")}, {"sha256", sha256(all.dump())}, {"bytes", scan.bytes}}})
+      .dump();
 }
 
 std::string dataset_id(const BuildOptions& options, const Scan& scan, const Tokenizer& tokenizer) {
-  const json all{{"format", "token-shard 1.0"}, {"sources", sources_json(scan)}, {"tokenizer", tokenizer.sha256()},
-                 {"val_fraction", options.val_fraction}, {"shard_tokens", options.shard_tokens}, {"text_field", options.text_field}};
+  const json all{{"format", "token-shard 1.0"},          {"sources", sources_json(scan)},
+                 {"tokenizer", tokenizer.sha256()},      {"val_fraction", options.val_fraction},
+                 {"shard_tokens", options.shard_tokens}, {"text_field", options.text_field}};
   return sha256(all.dump()).substr(0, 32);
 }
 
@@ -136,8 +140,8 @@ std::string utc_now() {
   return text;
 }
 
-json manifest(const BuildOptions& options, const Scan& scan, const Tokenizer& tokenizer, const std::vector<ShardFacts>& shards,
-              const std::string& directory) {
+json manifest(const BuildOptions& options, const Scan& scan, const Tokenizer& tokenizer,
+              const std::vector<ShardFacts>& shards, const std::string& directory) {
   json splits = json::object();
   for (const auto& facts : shards) {
     const std::string name = shard_name(facts.split, facts.index, facts.count);
@@ -145,19 +149,32 @@ json manifest(const BuildOptions& options, const Scan& scan, const Tokenizer& to
     if (split.is_null()) split = {{"tokens", 0}, {"documents", 0}, {"shards", json::array()}};
     split["tokens"] = split["tokens"].get<uint64_t>() + facts.tokens;
     split["documents"] = split["documents"].get<uint64_t>() + facts.documents;
-    split["shards"].push_back({{"file", name}, {"tokens", facts.tokens}, {"documents", facts.documents},
-                               {"bytes", fs::file_size(directory + "/" + name)}, {"sha256", sha256_of_file(directory + "/" + name)}});
+    split["shards"].push_back({{"file", name},
+                               {"tokens", facts.tokens},
+                               {"documents", facts.documents},
+                               {"bytes", fs::file_size(directory + "/" + name)},
+                               {"sha256", sha256_of_file(directory + "/" + name)}});
   }
-  return {{"format", "bessemer-dataset"}, {"version", 1}, {"dataset_id", shards.front().dataset_id}, {"created", utc_now()},
-          {"tokenizer", {{"kind", tokenizer.kind()}, {"vocab_size", tokenizer.vocab_size()}, {"sha256", tokenizer.sha256()}}},
-          {"documents", scan.documents}, {"splits", splits}, {"sources", sources_json(scan)},
-          {"options", {{"val_fraction", options.val_fraction}, {"shard_tokens", options.shard_tokens}, {"text_field", options.text_field}}}};
+  return {{"format", "bessemer-dataset"},
+          {"version", 1},
+          {"dataset_id", shards.front().dataset_id},
+          {"created", utc_now()},
+          {"tokenizer",
+           {{"kind", tokenizer.kind()}, {"vocab_size", tokenizer.vocab_size()}, {"sha256", tokenizer.sha256()}}},
+          {"documents", scan.documents},
+          {"splits", splits},
+          {"sources", sources_json(scan)},
+          {"options",
+           {{"val_fraction", options.val_fraction},
+            {"shard_tokens", options.shard_tokens},
+            {"text_field", options.text_field}}}};
 }
 
 /// The directory under its temporary name; removed unless published.
 class Workplace {
  public:
-  explicit Workplace(const fs::path& out) : out_(out), temporary_(out.parent_path() / ("." + out.filename().string() + ".building")) {
+  explicit Workplace(const fs::path& out)
+      : out_(out), temporary_(out.parent_path() / ("." + out.filename().string() + ".building")) {
     fs::create_directories(out_.parent_path());
     fs::remove_all(temporary_);  // what a killed build has left
     fs::create_directories(temporary_ / "tokenizer");
@@ -186,7 +203,8 @@ class Workplace {
 bool already_built(const BuildOptions& options, const std::string& id) {
   const fs::path out = options.out;
   if (!fs::exists(out) || (fs::is_directory(out) && fs::is_empty(out))) return false;
-  BESSEMER_CHECK(fs::exists(out / "dataset.json"), options.out, ": exists and is no data set (no dataset.json); choose another --out");
+  BESSEMER_CHECK(fs::exists(out / "dataset.json"), options.out,
+                 ": exists and is no data set (no dataset.json); choose another --out");
   const json found = json::parse(read_file(out / "dataset.json"), nullptr, false);
   if (found.is_object() && found.value("dataset_id", "") == id) {
     try {
@@ -197,7 +215,8 @@ bool already_built(const BuildOptions& options, const std::string& id) {
       throw;
     }
   }
-  BESSEMER_CHECK(options.overwrite, options.out, ": holds another data set; choose another --out, or replace it with --overwrite");
+  BESSEMER_CHECK(options.overwrite, options.out,
+                 ": holds another data set; choose another --out, or replace it with --overwrite");
   return false;
 }
 
@@ -221,7 +240,8 @@ BuildResult build(const BuildOptions& given, const Progress& progress) {
   const auto tokenizer = make_tokenizer(options, found);
   BuildResult result;
   result.dataset_id = dataset_id(options, found, *tokenizer);
-  result.train_tokens = static_cast<uint64_t>(static_cast<double>(found.tokens) * (1 - options.val_fraction));  // as nanoGPT: int(n * 0.9)
+  result.train_tokens = static_cast<uint64_t>(static_cast<double>(found.tokens) *
+                                              (1 - options.val_fraction));  // as nanoGPT: int(n * 0.9)
   result.val_tokens = found.tokens - result.train_tokens;
   result.documents = found.documents;
   result.vocab_size = static_cast<uint64_t>(tokenizer->vocab_size());
@@ -232,11 +252,12 @@ BuildResult build(const BuildOptions& given, const Progress& progress) {
 
   Workplace workplace(options.out);
   require_space(workplace.path() + "/", found.tokens * (result.vocab_size <= 65536 ? 2 : 4));
-  ShardSink sink(workplace.path(), common_facts(result.dataset_id, found, *tokenizer), result.train_tokens, result.val_tokens,
-                 static_cast<uint64_t>(options.shard_tokens));
+  ShardSink sink(workplace.path(), common_facts(result.dataset_id, found, *tokenizer), result.train_tokens,
+                 result.val_tokens, static_cast<uint64_t>(options.shard_tokens));
   const auto shards = write_shards(options, found, *tokenizer, sink, progress);
   write_file(workplace.path() + "/tokenizer/tokenizer.json", tokenizer->json());
-  write_file(workplace.path() + "/dataset.json", manifest(options, found, *tokenizer, shards, workplace.path()).dump(2) + "\n");
+  write_file(workplace.path() + "/dataset.json",
+             manifest(options, found, *tokenizer, shards, workplace.path()).dump(2) + "\n");
   workplace.publish();
   return result;
 }

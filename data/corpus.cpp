@@ -21,10 +21,10 @@ class ShardedCorpus final : public Corpus {
   std::string content_id() const override { return shards_.front().facts().dataset_id; }
 
   void read_window(int64_t window, std::span<int64_t> out) const override {
-    BESSEMER_CHECK_DATA(window >= 0 && window < windows(), shards_.front().path(), ": window ", window, " of ", windows(),
-                        " is wanted");
-    BESSEMER_CHECK_DATA(out.size() == static_cast<std::size_t>(sequence_) + 1, "a window has ", sequence_ + 1, " tokens, room for ",
-                        out.size(), " was given");
+    BESSEMER_CHECK_DATA(window >= 0 && window < windows(), shards_.front().path(), ": window ", window, " of ",
+                        windows(), " is wanted");
+    BESSEMER_CHECK_DATA(out.size() == static_cast<std::size_t>(sequence_) + 1, "a window has ", sequence_ + 1,
+                        " tokens, room for ", out.size(), " was given");
     int64_t at = window * sequence_;
     auto shard = static_cast<std::size_t>(std::upper_bound(begins_.begin(), begins_.end(), at) - begins_.begin()) - 1;
     for (; !out.empty(); ++shard) {  // a window may cross shards, empty ones among them
@@ -48,7 +48,8 @@ std::shared_ptr<const Corpus> Corpus::open(const std::string& directory, const s
   BESSEMER_CHECK(sequence >= 1, "a sequence of ", sequence, " tokens; at least 1 is expected");
   auto corpus = std::make_shared<ShardedCorpus>(open_shards(directory, split, verify_every_read), sequence);
   BESSEMER_CHECK_DATA(corpus->tokens() >= sequence + 1, directory, ": split '", split, "' has ", corpus->tokens(),
-                      " tokens, at least sequence + 1 = ", sequence + 1, " are expected; use more text or a shorter model.sequence");
+                      " tokens, at least sequence + 1 = ", sequence + 1,
+                      " are expected; use more text or a shorter model.sequence");
   return corpus;
 }
 

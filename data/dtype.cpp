@@ -8,8 +8,11 @@ std::size_t size_of(Dtype dtype) {
   switch (dtype) {
     case Dtype::kU8: return 1;
     case Dtype::kU16: return 2;
-    case Dtype::kU32: case Dtype::kI32: case Dtype::kF32: return 4;
-    case Dtype::kU64: case Dtype::kI64: return 8;
+    case Dtype::kU32:
+    case Dtype::kI32:
+    case Dtype::kF32: return 4;
+    case Dtype::kU64:
+    case Dtype::kI64: return 8;
     case Dtype::kOther: break;
   }
   return 0;

@@ -30,8 +30,9 @@ std::string folder_of(const std::string& path) {
 FileDescriptor::FileDescriptor(std::string path, Mode mode) : path_(std::move(path)) {
   const int flags = mode == Mode::kRead ? O_RDONLY : mode == Mode::kCreate ? O_RDWR | O_CREAT | O_TRUNC : O_RDWR;
   fd_ = ::open(path_.c_str(), flags | O_CLOEXEC, 0666);
-  if (fd_ < 0) cannot(mode == Mode::kRead ? "read" : "written", path_,
-                      mode == Mode::kRead ? ExitCode::kBadData : ExitCode::kEnvironment);
+  if (fd_ < 0)
+    cannot(mode == Mode::kRead ? "read" : "written", path_,
+           mode == Mode::kRead ? ExitCode::kBadData : ExitCode::kEnvironment);
 }
 
 FileDescriptor::~FileDescriptor() {

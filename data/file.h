@@ -5,7 +5,8 @@
 
 namespace bessemer::data {
 
-/// An open file, closed once. Errors name the file: Error (65) where it cannot be read, (69) where it cannot be written.
+/// An open file, closed once. Errors name the file: Error (65) where it cannot be read, (69) where it cannot be
+/// written.
 class FileDescriptor {
  public:
   enum class Mode { kRead, kCreate, kWrite };  ///< kCreate empties what is there; kWrite leaves it

@@ -18,8 +18,8 @@
 namespace bessemer::data {
 namespace {
 
-/// Held around every call into the library. HDF5 is one set of tables per process, and not every build of it is thread-safe,
-/// so the lock is the process's too: the one mutable static that the library forces on us.
+/// Held around every call into the library. HDF5 is one set of tables per process, and not every build of it is
+/// thread-safe, so the lock is the process's too: the one mutable static that the library forces on us.
 class Lock {
  public:
   Lock() : guard_(mutex()) { H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr); }  // printing is a setting of each thread
@@ -117,8 +117,8 @@ Type text_type(const std::string& text, const std::string& path) {
 void write_attribute(hid_t file, const std::string& name, const Attribute& value, const std::string& path) {
   const auto put = [&](hid_t type, const std::vector<uint64_t>& shape, const void* data) {
     const Space space = space_of(shape, path);
-    const AttributeHandle attribute(WRITING(H5Acreate2(file, name.c_str(), type, space.get(), H5P_DEFAULT, H5P_DEFAULT)));
-    WRITING(H5Awrite(attribute.get(), type, data));
+    const AttributeHandle made(WRITING(H5Acreate2(file, name.c_str(), type, space.get(), H5P_DEFAULT, H5P_DEFAULT)));
+    WRITING(H5Awrite(made.get(), type, data));
   };
   if (const auto* text = std::get_if<std::string>(&value)) return put(text_type(*text, path).get(), {}, text->c_str());
   if (const auto* i64 = std::get_if<int64_t>(&value)) return put(H5T_STD_I64LE, {}, i64);
@@ -229,7 +229,8 @@ Dtype dtype_of(hid_t type) {
 /// Only what lies in this file, and through filters that come with HDF5, is read.
 void refuse_foreign_storage(hid_t properties, H5D_layout_t layout, const std::string& path, const std::string& name) {
   BESSEMER_CHECK_DATA(layout != H5D_VIRTUAL, path, ": dataset '", name, "' is virtual (its data is in other files)");
-  BESSEMER_CHECK_DATA(READING(H5Pget_external_count(properties)) == 0, path, ": dataset '", name, "' is stored in other files");
+  BESSEMER_CHECK_DATA(READING(H5Pget_external_count(properties)) == 0, path, ": dataset '", name,
+                      "' is stored in other files");
   if (layout != H5D_CHUNKED) return;
   const int filters = READING(H5Pget_nfilters(properties));
   for (int i = 0; i < filters; ++i) {
@@ -254,8 +255,8 @@ DatasetInfo describe(hid_t file, const std::string& name, const std::string& pat
   READING(H5Sget_simple_extent_dims(space.get(), dims.data(), nullptr));
   info.shape.assign(dims.begin(), dims.end());
   const haddr_t offset = info.contiguous ? H5Dget_offset(dataset.get()) : HADDR_UNDEF;
-  if (offset == HADDR_UNDEF) info.contiguous = info.contiguous && info.elements() == 0;
-  else info.offset = offset;
+  if (offset != HADDR_UNDEF) info.offset = offset;
+  info.contiguous = info.contiguous && (offset != HADDR_UNDEF || info.elements() == 0);
   return info;
 }
 
@@ -325,8 +326,8 @@ void Hdf5File::read(const std::string& name, uint64_t first, uint64_t count, Dty
   const std::string& path = this->path();
   const auto& info = dataset(name);
   const uint64_t rows = info.shape.empty() ? 1 : info.shape[0];
-  BESSEMER_CHECK_DATA(first <= rows && count <= rows - first, path, ": dataset '", name, "' has ", rows, " rows, rows ", first,
-                      " to ", first + count, " are wanted");
+  BESSEMER_CHECK_DATA(first <= rows && count <= rows - first, path, ": dataset '", name, "' has ", rows, " rows, rows ",
+                      first, " to ", first + count, " are wanted");
   if (count == 0 || info.elements() == 0) return;
   const Lock lock;
   const Dataset dataset(READING(H5Dopen2(state_->file.get(), name.c_str(), H5P_DEFAULT)));
@@ -385,7 +386,7 @@ std::vector<int64_t> Hdf5File::integers(const std::string& name) const {
 
 int64_t Hdf5File::integer(const std::string& name) const {
   const auto values = integers(name);
-  BESSEMER_CHECK_DATA(values.size() == 1, path(), ": attribute '", name, "' has ", values.size(), " values, one is expected");
+  BESSEMER_CHECK_DATA(values.size() == 1, path(), ": attribute '", name, "' has ", values.size(), " values, not one");
   return values[0];
 }
 

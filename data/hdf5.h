@@ -15,30 +15,30 @@ namespace bessemer::data {
 /// gives equal bytes.
 
 struct LayoutDataset {
-  std::string name;                     ///< '/' makes groups
+  std::string name;  ///< '/' makes groups
   Dtype dtype = Dtype::kU8;
-  std::vector<uint64_t> shape;          ///< {} is a scalar
+  std::vector<uint64_t> shape;  ///< {} is a scalar
 };
 
 /// Text is stored as a fixed-length UTF-8 string, of any length.
 using Attribute = std::variant<std::string, int64_t, uint32_t, uint64_t, std::vector<uint32_t>>;
 
-/// Creates the HDF5 file `path` (replacing it) with contiguous datasets, and allocates its space; the contents are zeros,
-/// and the caller writes them with pwrite at the offsets returned, then fsyncs. Returns name -> byte offset of the contents
-/// in the file (a multiple of 64; 0 for a dataset without elements).
-/// \param links  second names of datasets: new name -> existing name.
-/// Errors: Error (69) where the file cannot be created or the disk is full; the file is then removed.
+/// Creates the HDF5 file `path` (replacing it) with contiguous datasets, and allocates its space; the contents are
+/// zeros, and the caller writes them with pwrite at the offsets returned, then fsyncs. Returns name -> byte offset of
+/// the contents in the file (a multiple of 64; 0 for a dataset without elements). \param links  second names of
+/// datasets: new name -> existing name. Errors: Error (69) where the file cannot be created or the disk is full; the
+/// file is then removed.
 std::map<std::string, uint64_t> create_layout(const std::string& path, const std::vector<LayoutDataset>& datasets,
                                               const std::map<std::string, Attribute>& attributes,
                                               const std::map<std::string, std::string>& links = {});
 
 struct DatasetInfo {
-  std::string name;                     ///< full path without the first '/'
+  std::string name;  ///< full path without the first '/'
   Dtype dtype = Dtype::kOther;
   std::vector<uint64_t> shape;
   bool contiguous = false;
-  uint64_t offset = 0;                  ///< of the contents, where contiguous and not empty
-  uint64_t elements() const;            ///< product of the shape
+  uint64_t offset = 0;        ///< of the contents, where contiguous and not empty
+  uint64_t elements() const;  ///< product of the shape
   uint64_t bytes() const { return elements() * size_of(dtype); }
 };
 
@@ -53,8 +53,8 @@ class Hdf5File {
   Hdf5File& operator=(Hdf5File&&) noexcept;
 
   const std::string& path() const;
-  const std::vector<DatasetInfo>& datasets() const;          ///< sorted by name
-  const DatasetInfo* find(const std::string& name) const;    ///< nullptr: not there
+  const std::vector<DatasetInfo>& datasets() const;           ///< sorted by name
+  const DatasetInfo* find(const std::string& name) const;     ///< nullptr: not there
   const DatasetInfo& dataset(const std::string& name) const;  ///< not there: an Error that lists what is
 
   /// Reads rows [first, first + count) along dimension 0 (a scalar is one row), in any storage layout.

@@ -20,12 +20,12 @@ struct Loader::State {
   const Sampler sampler;
   const Place place;
 
-  std::mutex mutex;                  // guards all below
+  std::mutex mutex;  // guards all below
   std::condition_variable changed;
   int64_t step = 0, micro_step = 0;  // what is read next
   uint64_t seeks = 0;                // a read that began before the newest seek is thrown away
   std::optional<Rows> ready;
-  std::exception_ptr error;          // of the read that would have been `ready`
+  std::exception_ptr error;  // of the read that would have been `ready`
   bool stop = false;
   std::thread thread;
 
@@ -57,8 +57,10 @@ struct Loader::State {
       }
       lock.lock();
       if (at_seeks != seeks) continue;
-      if (failure) error = failure;
-      else ready = std::move(rows);
+      if (failure)
+        error = failure;
+      else
+        ready = std::move(rows);
       if (++micro_step == place.micro_steps) micro_step = 0, ++step;
       changed.notify_all();
     }
@@ -68,8 +70,8 @@ struct Loader::State {
 Loader::Loader(std::shared_ptr<const Corpus> corpus, Sampler sampler, Place place, int64_t first_step)
     : state_(std::make_unique<State>(std::move(corpus), sampler, place, first_step)) {
   const int64_t rows = place.dp_size * place.micro_batch * place.micro_steps;
-  BESSEMER_CHECK(place.micro_batch >= 1 && place.micro_steps >= 1 && rows == sampler.global_batch(), "dp ", place.dp_size,
-                 " x micro_batch ", place.micro_batch, " x micro-steps ", place.micro_steps, " = ", rows,
+  BESSEMER_CHECK(place.micro_batch >= 1 && place.micro_steps >= 1 && rows == sampler.global_batch(), "dp ",
+                 place.dp_size, " x micro_batch ", place.micro_batch, " x micro-steps ", place.micro_steps, " = ", rows,
                  ", train.global_batch = ", sampler.global_batch(), " is expected");
   state_->thread = std::thread([state = state_.get()] { state->run(); });
 }

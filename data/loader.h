@@ -19,8 +19,8 @@ struct Rows {
 
 /// Reads the micro-batches of one dp rank in the sampler's order, one ahead on a thread of its own.
 ///
-/// next() returns micro-step after micro-step: (step, 0), (step, 1) ... (step + 1, 0) ...; seek() starts anew at a step.
-/// Errors of the reading thread are thrown by next(). Not collective: tp peers read the same rows by themselves.
+/// next() returns micro-step after micro-step: (step, 0), (step, 1) ... (step + 1, 0) ...; seek() starts anew at a
+/// step. Errors of the reading thread are thrown by next(). Not collective: tp peers read the same rows by themselves.
 class Loader {
  public:
   struct Place {

@@ -17,7 +17,8 @@ class Sampler {
   int64_t epoch(int64_t row) const { return row / windows_; }
   int64_t windows() const { return windows_; }
   int64_t global_batch() const { return global_batch_; }
-  /// The global row numbers of micro-step `micro_step` of dp rank `dp_rank`: its part of the global batch is contiguous.
+  /// The global row numbers of micro-step `micro_step` of dp rank `dp_rank`: its part of the global batch is
+  /// contiguous.
   std::vector<int64_t> rows(int64_t step, int64_t micro_step, int dp_rank, int dp_size, int64_t micro_batch) const;
 
  private:

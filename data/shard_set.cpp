@@ -40,12 +40,13 @@ uint32_t count_of(const std::string& directory, const std::string& split) {
   uint32_t count = 0;
   for (const auto& name : names_in(directory)) {
     if (name.split != split) continue;
-    BESSEMER_CHECK_DATA(count == 0 || count == name.count, directory, ": shards '", split, "' of two builds, of ", count, " and of ",
-                        name.count, "; keep the shards of one");
+    BESSEMER_CHECK_DATA(count == 0 || count == name.count, directory, ": shards '", split, "' of two builds, of ",
+                        count, " and of ", name.count, "; keep the shards of one");
     count = name.count;
   }
-  BESSEMER_CHECK_DATA(count > 0, directory, ": no shards of split '", split, "' (", split, "-00000-of-....h5); splits found: ",
-                      joined(splits_of(directory)), "; make shards with `bessemer data build`");
+  BESSEMER_CHECK_DATA(count > 0, directory, ": no shards of split '", split, "' (", split,
+                      "-00000-of-....h5); splits found: ", joined(splits_of(directory)),
+                      "; make shards with `bessemer data build`");
   return count;
 }
 
@@ -75,8 +76,8 @@ std::vector<TokenShard> open_shards(const std::string& directory, const std::str
   for (uint32_t index = 0; index < count; ++index) {
     const std::string file = shard_name(split, index, count);
     const auto path = std::filesystem::path(directory) / file;
-    BESSEMER_CHECK_DATA(std::filesystem::exists(path), directory, ": shard ", file, " is missing, all ", count, " of split '", split,
-                        "' are expected");
+    BESSEMER_CHECK_DATA(std::filesystem::exists(path), directory, ": shard ", file, " is missing, all ", count,
+                        " of split '", split, "' are expected");
     shards.emplace_back(path.string(), verify_every_read);
     const auto& facts = shards.back().facts();
     BESSEMER_CHECK_DATA(facts.split == split && facts.index == index && facts.count == count, path.string(),

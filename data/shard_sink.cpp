@@ -15,7 +15,8 @@ ShardSink::ShardSink(std::string directory, const ShardFacts& facts, uint64_t tr
 
 void ShardSink::plan(const ShardFacts& facts, const std::string& split, uint64_t tokens, uint64_t shard_tokens) {
   const uint64_t count = (tokens + shard_tokens - 1) / shard_tokens;
-  BESSEMER_CHECK(count <= 99999, "--shard-tokens ", shard_tokens, " would make ", count, " shards, at most 99999 are possible");
+  BESSEMER_CHECK(count <= 99999, "--shard-tokens ", shard_tokens, " would make ", count,
+                 " shards, at most 99999 are possible");
   for (uint64_t index = 0; index < count; ++index) {
     Planned shard{facts, std::min(shard_tokens, tokens - index * shard_tokens)};
     shard.facts.split = split;

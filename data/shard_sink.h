@@ -8,13 +8,15 @@
 
 namespace bessemer::data {
 
-/// Deals a stream of tokens out to the shards of a build: its first tokens to "train", the rest to "val", cut at exact counts.
+/// Deals a stream of tokens out to the shards of a build: its first tokens to "train", the rest to "val", cut at exact
+/// counts.
 ///
 /// A document that crosses such a cut ends there and goes on as the first document of the next shard.
 class ShardSink {
  public:
   /// \param facts  what all shards have in common.
-  ShardSink(std::string directory, const ShardFacts& facts, uint64_t train_tokens, uint64_t val_tokens, uint64_t shard_tokens);
+  ShardSink(std::string directory, const ShardFacts& facts, uint64_t train_tokens, uint64_t val_tokens,
+            uint64_t shard_tokens);
   void append(std::span<const uint32_t> ids);  ///< Error (65) where there are more than was said
   void end_document();
   /// Completes the last shard. Errors: Error (65) where fewer tokens came than was said: an input changed under us.

@@ -28,7 +28,8 @@ TextSource source_of(const fs::path& path, std::string name) {
 }
 
 bool hidden(const fs::path& relative) {
-  return std::any_of(relative.begin(), relative.end(), [](const fs::path& part) { return part.string().rfind('.', 0) == 0; });
+  return std::any_of(relative.begin(), relative.end(),
+                     [](const fs::path& part) { return part.string().rfind('.', 0) == 0; });
 }
 
 void add_directory(const fs::path& directory, std::vector<TextSource>& sources, std::vector<std::string>& skipped) {
@@ -38,8 +39,10 @@ void add_directory(const fs::path& directory, std::vector<TextSource>& sources, 
   }
   std::sort(files.begin(), files.end());
   for (const auto& file : files) {
-    if (looks_binary(file)) skipped.push_back(file);
-    else sources.push_back(source_of(file, file.lexically_relative(directory)));
+    if (looks_binary(file))
+      skipped.push_back(file);
+    else
+      sources.push_back(source_of(file, file.lexically_relative(directory)));
   }
 }
 
@@ -54,8 +57,10 @@ std::size_t whole_characters(std::string_view text, uint64_t offset, const std::
     uint32_t code = 0;
     const int length = decode_utf8(text.substr(at), code);
     if (length < 0) break;
-    BESSEMER_CHECK_DATA(length > 0, path, ": byte ", offset + at, " (value ", static_cast<unsigned>(static_cast<unsigned char>(text[at])),
-                        ") is not UTF-8, which the tokenizer chars expects; convert the file, or use --tokenizer bytes");
+    BESSEMER_CHECK_DATA(
+        length > 0, path, ": byte ", offset + at, " (value ",
+        static_cast<unsigned>(static_cast<unsigned char>(text[at])),
+        ") is not UTF-8, which the tokenizer chars expects; convert the file, or use --tokenizer bytes");
     at += static_cast<std::size_t>(length);
   }
   return at;
@@ -72,7 +77,8 @@ std::string read_text(const TextSource& source, const ReadOptions& options, cons
     const std::string_view text(piece.data(), held + n);
     const bool end = held + n < kPiece;
     const std::size_t whole = options.utf8 ? whole_characters(text, offset, source.path) : text.size();
-    BESSEMER_CHECK_DATA(!end || whole == text.size(), source.path, ": byte ", offset + whole, ": the file ends within a UTF-8 character");
+    BESSEMER_CHECK_DATA(!end || whole == text.size(), source.path, ": byte ", offset + whole,
+                        ": the file ends within a UTF-8 character");
     take(text.substr(0, whole), n, end);
     if (end) return hash.hex();
     offset += whole;
@@ -84,8 +90,8 @@ std::string read_text(const TextSource& source, const ReadOptions& options, cons
 std::string document_of(std::string_view line, const std::string& place, const std::string& field) {
   try {
     const auto all = nlohmann::json::parse(line);
-    BESSEMER_CHECK_DATA(all.is_object() && all.contains(field) && all[field].is_string(), place, ": a JSON object with a text '", field,
-                        "' is expected, found ", all.dump().substr(0, 80));
+    BESSEMER_CHECK_DATA(all.is_object() && all.contains(field) && all[field].is_string(), place,
+                        ": a JSON object with a text '", field, "' is expected, found ", all.dump().substr(0, 80));
     return all[field];
   } catch (const nlohmann::json::exception& error) {
     fail(ExitCode::kBadData, place, ": not JSON: ", error.what());
@@ -111,7 +117,8 @@ std::string read_jsonl(const TextSource& source, const ReadOptions& options, con
       begin = end + 1;
     }
     buffer.erase(0, begin);
-    BESSEMER_CHECK_DATA(buffer.size() <= kLongestLine, source.path, ":", number + 1, ": a line of more than ", kLongestLine, " bytes");
+    BESSEMER_CHECK_DATA(buffer.size() <= kLongestLine, source.path, ":", number + 1, ": a line of more than ",
+                        kLongestLine, " bytes");
   }
   if (!buffer.empty()) line(buffer, buffer.size());
   return hash.hex();
@@ -124,9 +131,12 @@ std::vector<TextSource> find_sources(const std::vector<std::string>& inputs, std
   try {
     for (const auto& input : inputs) {
       BESSEMER_CHECK_DATA(fs::exists(input), input, ": not found; a file or a directory of text is expected");
-      if (fs::is_directory(input)) add_directory(input, sources, skipped);
-      else if (fs::is_regular_file(input)) sources.push_back(source_of(input, fs::path(input).filename()));
-      else fail(ExitCode::kBadData, input, ": neither a file nor a directory");
+      if (fs::is_directory(input))
+        add_directory(input, sources, skipped);
+      else if (fs::is_regular_file(input))
+        sources.push_back(source_of(input, fs::path(input).filename()));
+      else
+        fail(ExitCode::kBadData, input, ": neither a file nor a directory");
     }
   } catch (const fs::filesystem_error& error) {
     fail(ExitCode::kBadData, error.path1().string(), ": cannot be read: ", error.code().message());

@@ -63,8 +63,8 @@ void check_format(const Hdf5File& file) {
 
 int64_t integer_within(const Hdf5File& file, const std::string& name, int64_t least, int64_t most) {
   const int64_t value = file.integer(name);
-  BESSEMER_CHECK_DATA(value >= least && value <= most, file.path(), ": ", name, " is ", value, ", ", least, " to ", most,
-                      " are expected");
+  BESSEMER_CHECK_DATA(value >= least && value <= most, file.path(), ": ", name, " is ", value, ", ", least, " to ",
+                      most, " are expected");
   return value;
 }
 
@@ -96,10 +96,11 @@ ShardFacts facts_of(const Hdf5File& file) {
 
 void check_dataset(const Hdf5File& file, const std::string& name, Dtype dtype, uint64_t rows) {
   const auto& found = file.dataset(name);
-  BESSEMER_CHECK_DATA(found.dtype == dtype, file.path(), ": dataset '", name, "' is of type ", name_of(found.dtype), ", ",
-                      name_of(dtype), " is expected");
+  BESSEMER_CHECK_DATA(found.dtype == dtype, file.path(), ": dataset '", name, "' is of type ", name_of(found.dtype),
+                      ", ", name_of(dtype), " is expected");
   BESSEMER_CHECK_DATA(found.shape.size() == 1 && found.shape[0] == rows, file.path(), ": dataset '", name, "' has ",
-                      found.elements(), " elements in ", found.shape.size(), " dimensions, ", rows, " in one are expected");
+                      found.elements(), " elements in ", found.shape.size(), " dimensions, ", rows,
+                      " in one are expected");
 }
 
 /// Gives `rows(bytes, elements)` the contents of a dataset of one dimension, piece by piece, as stored.
@@ -114,12 +115,14 @@ void for_each_piece(const Hdf5File& file, const DatasetInfo& dataset, Rows rows)
   }
 }
 
-/// tables_crc32c[i] is of the i-th other dataset by name, `tokens` and its link `data` left out (they have block_crc32c).
+/// tables_crc32c[i] is of the i-th other dataset by name, `tokens` and its link `data` left out (they have
+/// block_crc32c).
 void check_tables(const Hdf5File& file) {
   std::vector<const DatasetInfo*> tables;
   for (const auto& dataset : file.datasets()) {
     const auto& name = dataset.name;
-    if (name != "tokens" && name != "data" && name != "tables_crc32c" && dataset.shape.size() == 1) tables.push_back(&dataset);
+    if (name != "tokens" && name != "data" && name != "tables_crc32c" && dataset.shape.size() == 1)
+      tables.push_back(&dataset);
   }
   check_dataset(file, "tables_crc32c", Dtype::kU32, tables.size());
   std::vector<uint32_t> expected(tables.size());
@@ -128,7 +131,8 @@ void check_tables(const Hdf5File& file) {
     const auto& table = *tables[i];
     BESSEMER_CHECK_DATA(table.dtype != Dtype::kOther, file.path(), ": dataset '", table.name, "' has a foreign type");
     uint32_t crc = 0;
-    for_each_piece(file, table, [&](const void* data, uint64_t n) { crc = crc32c(data, n * size_of(table.dtype), crc); });
+    for_each_piece(file, table,
+                   [&](const void* data, uint64_t n) { crc = crc32c(data, n * size_of(table.dtype), crc); });
     BESSEMER_CHECK_DATA(crc == expected[i], file.path(), ": checksum of dataset '", table.name, "' is ", std::hex, crc,
                         ", tables_crc32c says ", expected[i], "; the file was damaged, build or copy it again");
   }
@@ -167,8 +171,8 @@ struct TokenShard::State {
   uint64_t block_tokens = kBlockTokens;
   std::vector<uint32_t> block_crcs;
   Mapping mapping;
-  const unsigned char* mapped = nullptr;             // the first token, or nullptr: read through HDF5
-  std::unique_ptr<std::atomic<bool>[]> checked;      // per block
+  const unsigned char* mapped = nullptr;         // the first token, or nullptr: read through HDF5
+  std::unique_ptr<std::atomic<bool>[]> checked;  // per block
 
   uint64_t tokens_in(uint64_t block) const { return std::min(block_tokens, facts.tokens - block * block_tokens); }
 
@@ -183,8 +187,9 @@ struct TokenShard::State {
   void check(uint64_t block, const unsigned char* data) const {
     const uint64_t first = block * block_tokens, n = tokens_in(block);
     const uint32_t crc = crc32c(data, n * width);
-    BESSEMER_CHECK_DATA(crc == block_crcs[block], file.path(), ": tokens ", first, " to ", first + n - 1, " have the checksum ",
-                        std::hex, crc, ", block_crc32c says ", block_crcs[block], "; the file was damaged, build or copy it again");
+    BESSEMER_CHECK_DATA(crc == block_crcs[block], file.path(), ": tokens ", first, " to ", first + n - 1,
+                        " have the checksum ", std::hex, crc, ", block_crc32c says ", block_crcs[block],
+                        "; the file was damaged, build or copy it again");
     for (uint64_t i = 0; i < n; ++i) {
       const uint32_t id = id_at(data, i, width);
       BESSEMER_CHECK_DATA(id < facts.vocab_size, file.path(), ": token ", first + i, " has id ", id,
@@ -249,7 +254,8 @@ void TokenShard::verify() const {
     content.update(data, s.tokens_in(block) * s.width);
   }
   BESSEMER_CHECK_DATA(content.hex() == s.facts.content_sha256, path(), ": SHA-256 of the tokens is ", content.hex(),
-                      ", content_sha256 says ", s.facts.content_sha256, "; the file was damaged, build or copy it again");
+                      ", content_sha256 says ", s.facts.content_sha256,
+                      "; the file was damaged, build or copy it again");
 }
 
 }  // namespace bessemer::data

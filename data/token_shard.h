@@ -8,17 +8,18 @@
 
 namespace bessemer::data {
 
-constexpr uint64_t kBlockTokens = 16384;  ///< tokens under one CRC32C; small, as a random window first touches whole blocks
+constexpr uint64_t kBlockTokens =
+    16384;  ///< tokens under one CRC32C; small, as a random window first touches whole blocks
 
 /// What a token shard says of itself: its attributes (data/README.md has the table).
 struct ShardFacts {
   std::string split;
   uint32_t index = 0;
   uint32_t count = 1;
-  std::string dataset_id;        ///< 32 hex digits, the same in all shards of one build
-  uint64_t tokens = 0;           ///< the writer counts them
-  uint64_t documents = 0;        ///< likewise
-  bool continues = false;        ///< the first document began in the shard before
+  std::string dataset_id;  ///< 32 hex digits, the same in all shards of one build
+  uint64_t tokens = 0;     ///< the writer counts them
+  uint64_t documents = 0;  ///< likewise
+  bool continues = false;  ///< the first document began in the shard before
   std::string tokenizer_name;
   std::string tokenizer_kind;
   std::string tokenizer_sha256;
@@ -27,8 +28,8 @@ struct ShardFacts {
   int64_t bos_id = -1;
   int64_t pad_id = -1;
   std::string normalizer = "none";
-  std::string source = "[]";     ///< JSON array of {name, sha256, bytes}
-  std::string content_sha256;    ///< over the little-endian token bytes; the writer computes it
+  std::string source = "[]";   ///< JSON array of {name, sha256, bytes}
+  std::string content_sha256;  ///< over the little-endian token bytes; the writer computes it
   Dtype dtype() const { return vocab_size <= 65536 ? Dtype::kU16 : Dtype::kU32; }
 };
 
@@ -53,8 +54,8 @@ class TokenShardWriter {
 
 /// One shard, open for reading from any thread.
 ///
-/// Opening checks format, version, kind, types, shapes, counts, offsets and the checksums of the tables; the checksum and
-/// the ids of a block of tokens are checked when it is first touched. Contiguous tokens are mapped into memory; any
+/// Opening checks format, version, kind, types, shapes, counts, offsets and the checksums of the tables; the checksum
+/// and the ids of a block of tokens are checked when it is first touched. Contiguous tokens are mapped into memory; any
 /// other layout is read through HDF5. Errors: Error (65) naming file, found and expected.
 class TokenShard {
  public:

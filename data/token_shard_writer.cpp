@@ -33,7 +33,8 @@ class Spool {
     flush();
     BESSEMER_CHECK_ENV(::lseek(file_.get(), 0, SEEK_SET) == 0, file_.path(), ": cannot be read again");
     std::vector<char> piece(kPiece);
-    while (const std::size_t n = file_.read(piece.data(), piece.size())) out.write_at(offset, piece.data(), n), offset += n;
+    while (const std::size_t n = file_.read(piece.data(), piece.size()))
+      out.write_at(offset, piece.data(), n), offset += n;
   }
 
  private:
@@ -86,7 +87,7 @@ struct TokenShardWriter::State {
   std::vector<unsigned char> block;  // the bytes of the block under way
   std::vector<uint32_t> block_crcs;
   Sha256 content;
-  uint64_t last_end = 0;             // of the newest document
+  uint64_t last_end = 0;  // of the newest document
   bool published = false;
 
   void end_block() {
@@ -129,8 +130,8 @@ void TokenShardWriter::append(std::span<const uint32_t> ids) {
       largest = std::max(largest, ids[i]);
       std::memcpy(s.block.data() + at + i * width, &ids[i], width);  // little-endian: the low bytes come first
     }
-    BESSEMER_CHECK_DATA(largest < s.facts.vocab_size, s.path, ": a token after token ", s.facts.tokens, " has id ", largest,
-                        ", ids below vocab_size ", s.facts.vocab_size, " are expected");
+    BESSEMER_CHECK_DATA(largest < s.facts.vocab_size, s.path, ": a token after token ", s.facts.tokens, " has id ",
+                        largest, ", ids below vocab_size ", s.facts.vocab_size, " are expected");
     s.facts.tokens += n;
     if (s.block.size() == full) s.end_block();
     ids = ids.subspan(n);
@@ -159,7 +160,8 @@ ShardFacts TokenShardWriter::finish() {
   s.offsets.copy_to(out, at.at("doc_offsets"));
   const std::size_t crc_bytes = s.block_crcs.size() * sizeof(uint32_t);
   out.write_at(at.at("block_crc32c"), s.block_crcs.data(), crc_bytes);
-  const uint32_t tables[2] = {crc32c(s.block_crcs.data(), crc_bytes), s.offsets.crc()};  // by name: block_crc32c, doc_offsets
+  const uint32_t tables[2] = {crc32c(s.block_crcs.data(), crc_bytes),
+                              s.offsets.crc()};  // by name: block_crc32c, doc_offsets
   out.write_at(at.at("tables_crc32c"), tables, sizeof tables);
   out.sync_and_close();
   BESSEMER_CHECK_ENV(std::rename(temporary.c_str(), s.path.c_str()) == 0, s.path, ": cannot be given its name");

@@ -15,7 +15,10 @@ namespace {
 using nlohmann::json;
 
 json header(const Tokenizer& tokenizer) {
-  return {{"format", "bessemer-tokenizer"}, {"version", 1}, {"kind", tokenizer.kind()}, {"vocab_size", tokenizer.vocab_size()},
+  return {{"format", "bessemer-tokenizer"},
+          {"version", 1},
+          {"kind", tokenizer.kind()},
+          {"vocab_size", tokenizer.vocab_size()},
           {"eod_id", tokenizer.eod_id}};
 }
 
@@ -43,8 +46,8 @@ class Chars final : public Tokenizer {
       uint32_t code = 0;
       BESSEMER_CHECK_DATA(decode_utf8(character, code) == static_cast<int>(character.size()), "tokenizer: '", character,
                           "' is not one character in UTF-8");
-      BESSEMER_CHECK_DATA(static_cast<int64_t>(code) > last, "tokenizer: character '", character, "' (U+", std::hex, code,
-                          ") is not above the one before it; a sorted set is expected");
+      BESSEMER_CHECK_DATA(static_cast<int64_t>(code) > last, "tokenizer: character '", character, "' (U+", std::hex,
+                          code, ") is not above the one before it; a sorted set is expected");
       last = code;
       ids_.resize(code + 1, -1);
       ids_[code] = static_cast<int32_t>(&character - characters_.data());
@@ -110,7 +113,8 @@ std::unique_ptr<Tokenizer> load_tokenizer(const std::string& text) {
   try {
     const auto all = json::parse(text);
     BESSEMER_CHECK_DATA(all.at("format") == "bessemer-tokenizer" && all.at("version") == 1, "tokenizer: format ",
-                        all.at("format").dump(), " version ", all.at("version").dump(), ", bessemer-tokenizer version 1 is expected");
+                        all.at("format").dump(), " version ", all.at("version").dump(),
+                        ", bessemer-tokenizer version 1 is expected");
     const std::string kind = all.at("kind");
     if (kind == "bytes") return make_bytes_tokenizer();
     BESSEMER_CHECK_DATA(kind == "chars", "tokenizer: kind '", kind, "', bytes or chars are expected");

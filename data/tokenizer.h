@@ -17,9 +17,9 @@ class Tokenizer {
   virtual void encode(std::string_view text, std::vector<uint32_t>& out) const = 0;
   virtual std::string decode_one(uint32_t id) const = 0;  ///< the bytes of one token
   std::string decode(const std::vector<uint32_t>& ids) const;
-  std::string sha256() const;          ///< over the canonical id -> bytes table
+  std::string sha256() const;            ///< over the canonical id -> bytes table
   virtual std::string json() const = 0;  ///< what `load` reads: kept beside the shards and in checkpoints
-  int64_t eod_id = -1;                 ///< token that ends a document; -1 = none
+  int64_t eod_id = -1;                   ///< token that ends a document; -1 = none
 };
 
 std::unique_ptr<Tokenizer> make_bytes_tokenizer();

@@ -42,8 +42,10 @@ std::vector<std::string> assignments(const std::string& text) {
   std::string section;
   for (std::string line; std::getline(lines, line);) {
     if (line.empty()) continue;
-    if (line.front() == '[') section = line.substr(1, line.find(']') - 1);
-    else out.push_back(section + "." + line);
+    if (line.front() == '[')
+      section = line.substr(1, line.find(']') - 1);
+    else
+      out.push_back(section + "." + line);
   }
   return out;
 }
@@ -53,7 +55,8 @@ std::vector<std::string> assignments(const std::string& text) {
 void agree(const parallel::Group& world, const std::string& host, const std::function<void()>& work) {
   const Failure mine = attempt(work);
   if (world.all_reduce(int64_t{mine.code}, parallel::ReduceOp::kMax) == 0) return;
-  const auto all = world.all_gather(nlohmann::json{{"code", mine.code}, {"message", mine.message}, {"host", host}}.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
+  const auto all = world.all_gather(nlohmann::json{{"code", mine.code}, {"message", mine.message}, {"host", host}}.dump(
+      -1, ' ', false, nlohmann::json::error_handler_t::replace));
   std::vector<Failure> failures;  // of each rank; code 0: fine
   for (const auto& text : all) {
     const auto j = nlohmann::json::parse(text);
@@ -65,9 +68,11 @@ void agree(const parallel::Group& world, const std::string& host, const std::fun
   for (std::size_t rank = 0; rank < failures.size(); ++rank) {
     const auto& f = failures[rank];
     if (f.code == 0 || !said.insert(f.message).second) continue;
-    const auto same = std::count_if(failures.begin(), failures.end(), [&](const Failure& o) { return o.code != 0 && o.message == f.message; });
+    const auto same = std::count_if(failures.begin(), failures.end(),
+                                    [&](const Failure& o) { return o.code != 0 && o.message == f.message; });
     if (code == 0) code = f.code;
-    message += concat(message.empty() ? "" : "\n", whose(static_cast<int>(same), static_cast<int>(rank), f.host, world.size()), f.message);
+    message += concat(message.empty() ? "" : "\n",
+                      whose(static_cast<int>(same), static_cast<int>(rank), f.host, world.size()), f.message);
   }
   throw AgreedError(static_cast<ExitCode>(code), message);
 }
@@ -83,8 +88,9 @@ void agree_on_configuration(const parallel::Group& world, const std::string& tex
     const auto other = assignments(texts[rank]);
     for (std::size_t i = 0; i < std::min(first.size(), other.size()); ++i) {
       if (first[i] != other[i])
-        message += concat(message.empty() ? "" : "\n", "the ranks were started with different options: rank 0 has ", first[i], ", rank ", rank, " has ",
-                          other[i], "; give all the same file, environment and command line");
+        message +=
+            concat(message.empty() ? "" : "\n", "the ranks were started with different options: rank 0 has ", first[i],
+                   ", rank ", rank, " has ", other[i], "; give all the same file, environment and command line");
     }
   }
   throw AgreedError(ExitCode::kUsage, message.empty() ? "the ranks were started with different options" : message);

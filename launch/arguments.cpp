@@ -37,9 +37,11 @@ auto read(const std::string& name, const std::string& text, Parse parse) {
 
 }  // namespace
 
-Arguments::Arguments(const std::vector<std::string>& words, const std::vector<Flag>& flags, const std::vector<std::string>& positional) {
+Arguments::Arguments(const std::vector<std::string>& words, const std::vector<Flag>& flags,
+                     const std::vector<std::string>& positional) {
   std::vector<configs::Takeable> known;
-  for (const auto& f : flags) known.push_back({f.name, f.argument.empty() ? Takes::kNone : f.list ? Takes::kSome : Takes::kOne});
+  for (const auto& f : flags)
+    known.push_back({f.name, f.argument.empty() ? Takes::kNone : f.list ? Takes::kSome : Takes::kOne});
   std::vector<std::string> problems;
   for (const auto& word : configs::split_words(words, known)) {
     if (word.option.empty()) {
@@ -51,16 +53,23 @@ Arguments::Arguments(const std::vector<std::string>& words, const std::vector<Fl
       problems.push_back(unknown(word.option, flags));
       continue;
     }
-    const auto seen = std::find_if(values_.begin(), values_.end(), [&](const auto& v) { return v.first == word.option; });
-    if (seen == values_.end()) values_.emplace_back(word.option, flag->argument.empty() ? std::vector<std::string>{"yes"} : word.values);
-    else if (flag->list) seen->second.insert(seen->second.end(), word.values.begin(), word.values.end());
-    else problems.push_back(concat("--", word.option, " is given twice; give it once"));
+    const auto seen =
+        std::find_if(values_.begin(), values_.end(), [&](const auto& v) { return v.first == word.option; });
+    if (seen == values_.end())
+      values_.emplace_back(word.option, flag->argument.empty() ? std::vector<std::string>{"yes"} : word.values);
+    else if (flag->list)
+      seen->second.insert(seen->second.end(), word.values.begin(), word.values.end());
+    else
+      problems.push_back(concat("--", word.option, " is given twice; give it once"));
   }
-  if (positional_.size() > positional.size()) problems.push_back(concat("unexpected argument '", positional_[positional.size()], "'"));
+  if (positional_.size() > positional.size())
+    problems.push_back(concat("unexpected argument '", positional_[positional.size()], "'"));
   for (const auto& f : flags) {
     const bool given = std::any_of(values_.begin(), values_.end(), [&](const auto& v) { return v.first == f.name; });
     if (!given && f.required) problems.push_back(concat("--", f.name, " ", f.argument, " is missing: ", f.doc));
-    if (!given) values_.emplace_back(f.name, f.fallback.empty() ? std::vector<std::string>{} : std::vector<std::string>{f.fallback});
+    if (!given)
+      values_.emplace_back(f.name,
+                           f.fallback.empty() ? std::vector<std::string>{} : std::vector<std::string>{f.fallback});
   }
   std::string all;
   for (const auto& p : problems) all += (all.empty() ? "" : "\n") + p;

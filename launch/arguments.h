@@ -11,19 +11,21 @@ struct Flag {
   std::string name;      ///< "input", given as --input
   std::string argument;  ///< what --help shows for its value: "PATH"; empty: a switch
   std::string doc;
-  std::string fallback = {};      ///< its value where it is not given; text
+  std::string fallback = {};  ///< its value where it is not given; text
   bool required = false;
   bool list = false;  ///< takes several words (--input a b) and may be repeated
 };
 
-/// The words after a subcommand, read by its flags. All that is wrong with them is refused at once, with "did you mean".
+/// The words after a subcommand, read by its flags. All that is wrong with them is refused at once, with "did you
+/// mean".
 class Arguments {
  public:
   /// \param positional  names of the bare words that the command takes, for messages; each is optional.
   /// Errors: Error (64).
-  Arguments(const std::vector<std::string>& words, const std::vector<Flag>& flags, const std::vector<std::string>& positional = {});
+  Arguments(const std::vector<std::string>& words, const std::vector<Flag>& flags,
+            const std::vector<std::string>& positional = {});
 
-  bool has(const std::string& name) const;  ///< given, or its fallback is not empty
+  bool has(const std::string& name) const;                        ///< given, or its fallback is not empty
   bool flag(const std::string& name) const { return has(name); }  ///< of a switch
   std::string text(const std::string& name) const;
   const std::vector<std::string>& list(const std::string& name) const;

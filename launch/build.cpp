@@ -17,7 +17,9 @@
 namespace bessemer::launch {
 namespace {
 
-bool has(const std::vector<std::string>& all, const std::string& one) { return std::find(all.begin(), all.end(), one) != all.end(); }
+bool has(const std::vector<std::string>& all, const std::string& one) {
+  return std::find(all.begin(), all.end(), one) != all.end();
+}
 
 }  // namespace
 
@@ -41,8 +43,8 @@ Corpora open_corpora(configs::RunConfig& config) {
   out.tokenizer = data::open_tokenizer(config.data.path)->json();
   const int64_t vocab = out.train->vocab_size();
   if (config.model.vocab == 0) config.model.vocab = vocab;
-  BESSEMER_CHECK(config.model.vocab >= vocab, "model.vocab ", config.model.vocab, " is smaller than the vocabulary of ", config.data.path, ", ", vocab,
-                 "; leave it at 0, or choose at least ", vocab);
+  BESSEMER_CHECK(config.model.vocab >= vocab, "model.vocab ", config.model.vocab, " is smaller than the vocabulary of ",
+                 config.data.path, ", ", vocab, "; leave it at 0, or choose at least ", vocab);
   return out;
 }
 
@@ -59,11 +61,13 @@ Loaded load_model(const std::string& path, parallel::DeviceKind device, int64_t 
   out.checkpoint = found.path;
   out.step = reader.step();
   auto parsed = configs::parse({"", reader.config(), {}, {}});
-  BESSEMER_CHECK_DATA(parsed.problems.empty(), found.path, " has a configuration that this version does not read: ", parsed.problems.front());
+  BESSEMER_CHECK_DATA(parsed.problems.empty(), found.path,
+                      " has a configuration that this version does not read: ", parsed.problems.front());
   out.config = parsed.config;
   out.tokenizer = reader.tokenizer();
   parallel::Grid grid;
-  BESSEMER_CHECK_ENV(device != parallel::DeviceKind::kCuda || at::hasCUDA(), "--device cuda was asked for, and no GPU is usable here; leave it out");
+  BESSEMER_CHECK_ENV(device != parallel::DeviceKind::kCuda || at::hasCUDA(),
+                     "--device cuda was asked for, and no GPU is usable here; leave it out");
   if (device == parallel::DeviceKind::kCuda) grid.device = at::Device(at::kCUDA, 0);
   out.model = models::make_model(models::resolve(out.config.model), grid, false);
   models::allocate(*out.model, at::kFloat, grid.device);

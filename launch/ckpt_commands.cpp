@@ -29,9 +29,7 @@ json loss_of(const CheckpointReader& checkpoint) {
   return std::isfinite(loss) ? json(loss) : json();
 }
 
-std::string loss_text(const json& loss) {
-  return loss.is_null() ? "-" : fmt::format("{:.4f}", loss.get<double>());
-}
+std::string loss_text(const json& loss) { return loss.is_null() ? "-" : fmt::format("{:.4f}", loss.get<double>()); }
 
 std::string list_help() {
   return "example:\n  bessemer ckpt list runs/first\n\n"
@@ -82,9 +80,7 @@ std::string info_help() {
          flags_help({kJson});
 }
 
-std::string shape_text(const std::vector<int64_t>& shape) {
-  return fmt::format("[{}]", fmt::join(shape, ", "));
-}
+std::string shape_text(const std::vector<int64_t>& shape) { return fmt::format("[{}]", fmt::join(shape, ", ")); }
 
 int info(const Words& words) {
   const Arguments arguments(words, {kJson}, {"PATH"});

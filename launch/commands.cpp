@@ -18,7 +18,8 @@ std::string unknown(const std::vector<Command>& commands, const Words& words) {
     if (name.rfind(words[0] + " ", 0) == 0) under += (under.empty() ? "" : ", ") + name;
   }
   if (!under.empty() && near.empty()) return concat("'bessemer ", given, "' is incomplete; there are: ", under);
-  return concat("unknown command '", given, "'", near.empty() ? "; `bessemer help` lists them" : "; did you mean 'bessemer " + near + "'?");
+  return concat("unknown command '", given, "'",
+                near.empty() ? "; `bessemer help` lists them" : "; did you mean 'bessemer " + near + "'?");
 }
 
 bool wants_help(const Words& words) {
@@ -36,11 +37,13 @@ const Command* find(const std::vector<Command>& commands, const Words& words, st
 }
 
 std::string help(const std::vector<Command>& commands) {
-  std::string out = "bessemer pretrains Transformers.\n\nexample:\n"
+  std::string out =
+      "bessemer pretrains Transformers.\n\nexample:\n"
       "  bessemer data build --input texts/ --out data/mine --tokenizer chars\n"
       "  bessemer train configs/tiny.ini --data.path=data/mine --run.dir=runs/first\n"
       "  bessemer generate --model runs/first --prompt 'Once' --tokens 200\n\ncommands:\n";
-  for (const auto& c : commands) out += "  " + c.name + std::string(c.name.size() < 16 ? 16 - c.name.size() : 1, ' ') + c.summary + "\n";
+  for (const auto& c : commands)
+    out += "  " + c.name + std::string(c.name.size() < 16 ? 16 - c.name.size() : 1, ' ') + c.summary + "\n";
   return out + "\n`bessemer COMMAND --help` shows an example and every option.\n";
 }
 
@@ -48,7 +51,9 @@ std::string help(const std::vector<Command>& commands) {
 
 std::vector<Command> all_commands() {
   std::vector<Command> all;
-  for (const auto& part : {train_commands(), data_commands(), generate_commands(), eval_commands(), config_commands(), ckpt_commands(), plan_commands(), version_commands()}) all.insert(all.end(), part.begin(), part.end());
+  for (const auto& part : {train_commands(), data_commands(), generate_commands(), eval_commands(), config_commands(),
+                           ckpt_commands(), plan_commands(), version_commands()})
+    all.insert(all.end(), part.begin(), part.end());
   return all;
 }
 

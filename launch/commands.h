@@ -9,15 +9,15 @@ using Words = std::vector<std::string>;
 
 /// A subcommand: `bessemer NAME words...`. Results go to stdout, logs to stderr; errors are thrown, main prints them.
 struct Command {
-  std::string name;               ///< one word or two: "train", "data build"
-  std::string summary;            ///< one line for `bessemer help`
-  std::string (*help)();          ///< all of --help; begins with an example
-  int (*run)(const Words& words); ///< words after the name; returns the exit code
+  std::string name;                ///< one word or two: "train", "data build"
+  std::string summary;             ///< one line for `bessemer help`
+  std::string (*help)();           ///< all of --help; begins with an example
+  int (*run)(const Words& words);  ///< words after the name; returns the exit code
 };
 
 // Who has commands gives them here; all_commands() joins them.
-std::vector<Command> data_commands();  ///< data_commands.cpp: data build, info, verify
-std::vector<Command> ckpt_commands();  ///< ckpt_commands.cpp: ckpt list, info, verify
+std::vector<Command> data_commands();      ///< data_commands.cpp: data build, info, verify
+std::vector<Command> ckpt_commands();      ///< ckpt_commands.cpp: ckpt list, info, verify
 std::vector<Command> train_commands();     ///< train.cpp
 std::vector<Command> generate_commands();  ///< generate_command.cpp
 std::vector<Command> eval_commands();

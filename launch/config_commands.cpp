@@ -15,25 +15,28 @@ namespace bessemer::launch {
 namespace {
 
 const std::vector<Flag>& show_flags() {
-  static const std::vector<Flag> flags{{"origin", "", "say behind each value where it came from"}, {"json", "", "as one JSON object"}};
+  static const std::vector<Flag> flags{{"origin", "", "say behind each value where it came from"},
+                                       {"json", "", "as one JSON object"}};
   return flags;
 }
 
 const std::vector<Flag>& check_flags() {
-  static const std::vector<Flag> flags{{"ranks", "N", "of the job that is to be started; 0: dp x tp", "0"}, {"json", "", "as one JSON object"}};
+  static const std::vector<Flag> flags{{"ranks", "N", "of the job that is to be started; 0: dp x tp", "0"},
+                                       {"json", "", "as one JSON object"}};
   return flags;
 }
 
 std::string show_help() {
   return "example:\n  bessemer config show configs/tiny.ini --train.steps=200 --origin > mine.ini\n\n"
          "Prints the complete configuration of a run: a file that reloads to the same values. It is printed even where a check\n"
-         "would refuse it.\n\n" + flags_help(show_flags()) + "\nand every option of a run:\n" + configs::options_help();
+         "would refuse it.\n\n" +
+         flags_help(show_flags()) + "\nand every option of a run:\n" + configs::options_help();
 }
 
 std::string check_help() {
   return "example:\n  bessemer config check configs/tiny.ini --parallel.tp=2 --ranks 4\n\n"
-         "Says everything that is wrong with a run's options (exit 64), or that nothing is.\n\n" + flags_help(check_flags()) +
-         "\nand every option of a run:\n" + configs::options_help();
+         "Says everything that is wrong with a run's options (exit 64), or that nothing is.\n\n" +
+         flags_help(check_flags()) + "\nand every option of a run:\n" + configs::options_help();
 }
 
 int show(const Words& words) {
@@ -47,7 +50,8 @@ int show(const Words& words) {
     return 0;
   }
   const bool origin = run.own.flag("origin");
-  std::cout << configs::to_text(config, [&](const configs::Option& o) { return origin ? run.parsed.origins.at(o.name) : std::string(); });
+  std::cout << configs::to_text(
+      config, [&](const configs::Option& o) { return origin ? run.parsed.origins.at(o.name) : std::string(); });
   return 0;
 }
 
@@ -62,8 +66,9 @@ int check(const Words& words) {
   }
   configs::refuse(problems);
   const auto l = configs::layout(run.parsed.config, run.own.count("ranks"));
-  std::cout << fmt::format("good: {} ranks = dp {} x tp {}, global batch {} = micro-batch {} x dp {} x {} micro-steps\n", l.ranks, l.dp, l.tp,
-                           run.parsed.config.train.global_batch, l.micro_batch, l.dp, l.micro_steps);
+  std::cout << fmt::format(
+      "good: {} ranks = dp {} x tp {}, global batch {} = micro-batch {} x dp {} x {} micro-steps\n", l.ranks, l.dp,
+      l.tp, run.parsed.config.train.global_batch, l.micro_batch, l.dp, l.micro_steps);
   return 0;
 }
 

@@ -31,7 +31,8 @@ const std::vector<Flag>& build_flags() {
       {"val-fraction", "SHARE", "share of the tokens, from the end, for validation", "0.1"},
       {"shard-tokens", "COUNT", "the most tokens in one shard", "512M"},
       {"text-field", "NAME", "the field of a .jsonl line that holds its text", "text"},
-      {"overwrite", "", "replace another data set in DIR"}, kJson};
+      {"overwrite", "", "replace another data set in DIR"},
+      kJson};
   return flags;
 }
 
@@ -39,7 +40,8 @@ std::string build_help() {
   return "example:\n  bessemer data build --input texts/ more.jsonl --out data/mine --tokenizer chars --val-fraction 0.1\n\n"
          "Makes HDF5 token shards from text. A file is a document, or with .jsonl each line. The directory appears when it is\n"
          "complete, or not at all; equal inputs give equal shards. Memory does not grow with the text.\n\n"
-         "usage: bessemer data build --input PATH... --out DIR --tokenizer bytes|chars\n" + flags_help(build_flags());
+         "usage: bessemer data build --input PATH... --out DIR --tokenizer bytes|chars\n" +
+         flags_help(build_flags());
 }
 
 /// Draws progress: one line again and again on a terminal, else a line each ten seconds.
@@ -52,10 +54,11 @@ class BuildLine {
     if (since < (terminal_ ? 0.2 : 10.0) && !(end && terminal_)) return;
     last_ = Clock::now();
     const double speed = static_cast<double>(now.bytes) / std::max(passed, 1e-9);
-    const double left = static_cast<double>(now.total_bytes - std::min(now.bytes, now.total_bytes)) / std::max(speed, 1.0);
-    fmt::print(stderr, "{}{} {:.1f} of {:.1f} MB | {:.1f} MB/s | {} tokens | {:.0f} s left{}", terminal_ ? "\r" : "", now.phase,
-               static_cast<double>(now.bytes) / 1e6, static_cast<double>(now.total_bytes) / 1e6, speed / 1e6, now.tokens, left,
-               terminal_ ? "   " : "\n");
+    const double left =
+        static_cast<double>(now.total_bytes - std::min(now.bytes, now.total_bytes)) / std::max(speed, 1.0);
+    fmt::print(stderr, "{}{} {:.1f} of {:.1f} MB | {:.1f} MB/s | {} tokens | {:.0f} s left{}", terminal_ ? "\r" : "",
+               now.phase, static_cast<double>(now.bytes) / 1e6, static_cast<double>(now.total_bytes) / 1e6, speed / 1e6,
+               now.tokens, left, terminal_ ? "   " : "\n");
     if (terminal_ && end) fmt::print(stderr, "\n");
   }
 
@@ -84,32 +87,46 @@ int build(const Words& words) {
   });
   for (const auto& file : result.skipped) fmt::print(stderr, "left out, no text: {}\n", file);
   if (arguments.flag("json")) {
-    fmt::print("{}\n", json{{"out", options.out}, {"dataset_id", result.dataset_id}, {"train_tokens", result.train_tokens},
-                            {"val_tokens", result.val_tokens}, {"documents", result.documents}, {"vocab_size", result.vocab_size},
-                            {"files", result.files}, {"skipped", result.skipped}, {"already_there", result.already_there}}.dump());
+    fmt::print("{}\n", json{{"out", options.out},
+                            {"dataset_id", result.dataset_id},
+                            {"train_tokens", result.train_tokens},
+                            {"val_tokens", result.val_tokens},
+                            {"documents", result.documents},
+                            {"vocab_size", result.vocab_size},
+                            {"files", result.files},
+                            {"skipped", result.skipped},
+                            {"already_there", result.already_there}}
+                           .dump());
     return 0;
   }
   fmt::print("{} {}: {} train tokens, {} val tokens, {} documents, vocabulary of {} ({})\n", options.out,
-             result.already_there ? "holds this build already" : "made", result.train_tokens, result.val_tokens, result.documents,
-             result.vocab_size, options.tokenizer);
+             result.already_there ? "holds this build already" : "made", result.train_tokens, result.val_tokens,
+             result.documents, result.vocab_size, options.tokenizer);
   return 0;
 }
 
 std::string only_directory(const Arguments& arguments, const char* command) {
-  BESSEMER_CHECK(arguments.positional().size() == 1, "bessemer ", command, " takes one DIR, got ", arguments.positional().size(),
-                 "; see bessemer ", command, " --help");
+  BESSEMER_CHECK(arguments.positional().size() == 1, "bessemer ", command, " takes one DIR, got ",
+                 arguments.positional().size(), "; see bessemer ", command, " --help");
   return arguments.positional().front();
 }
 
 std::string info_help() {
   return "example:\n  bessemer data info data/mine\n\n"
          "Shows the shards of a data set: splits, tokens, documents, tokenizer, sizes.\n\n"
-         "usage: bessemer data info DIR [--json]\n" + flags_help({kJson});
+         "usage: bessemer data info DIR [--json]\n" +
+         flags_help({kJson});
 }
 
 json facts_json(const data::ShardFacts& f) {
-  return {{"dataset_id", f.dataset_id}, {"tokenizer", f.tokenizer_kind}, {"tokenizer_sha256", f.tokenizer_sha256},
-          {"vocab_size", f.vocab_size}, {"eod_id", f.eod_id}, {"bos_id", f.bos_id}, {"pad_id", f.pad_id}, {"normalizer", f.normalizer},
+  return {{"dataset_id", f.dataset_id},
+          {"tokenizer", f.tokenizer_kind},
+          {"tokenizer_sha256", f.tokenizer_sha256},
+          {"vocab_size", f.vocab_size},
+          {"eod_id", f.eod_id},
+          {"bos_id", f.bos_id},
+          {"pad_id", f.pad_id},
+          {"normalizer", f.normalizer},
           {"dtype", data::name_of(f.dtype())}};
 }
 
@@ -126,7 +143,9 @@ int info(const Words& words) {
       const auto& f = shard.facts();
       if (all.is_null()) all = facts_json(f);
       tokens += f.tokens, documents += f.documents - (f.continues && f.index > 0);
-      files.push_back({{"file", std::filesystem::path(shard.path()).filename()}, {"tokens", f.tokens}, {"documents", f.documents},
+      files.push_back({{"file", std::filesystem::path(shard.path()).filename()},
+                       {"tokens", f.tokens},
+                       {"documents", f.documents},
                        {"bytes", std::filesystem::file_size(shard.path())}});
     }
     all["splits"][split] = {{"tokens", tokens}, {"documents", documents}, {"shards", files}};
@@ -135,17 +154,19 @@ int info(const Words& words) {
     fmt::print("{}\n", all.dump());
     return 0;
   }
-  fmt::print("data set    {}\ntokenizer   {}, vocabulary of {}, sha256 {}\nspecial ids end of document {}, begin {}, padding {} (-1: none)\n\n",
-             all["dataset_id"].get<std::string>(), all["tokenizer"].get<std::string>(), all["vocab_size"].get<int64_t>(),
-             all["tokenizer_sha256"].get<std::string>(), all["eod_id"].get<int64_t>(), all["bos_id"].get<int64_t>(),
-             all["pad_id"].get<int64_t>());
+  fmt::print(
+      "data set    {}\ntokenizer   {}, vocabulary of {}, sha256 {}\nspecial ids end of document {}, begin {}, padding {} (-1: none)\n\n",
+      all["dataset_id"].get<std::string>(), all["tokenizer"].get<std::string>(), all["vocab_size"].get<int64_t>(),
+      all["tokenizer_sha256"].get<std::string>(), all["eod_id"].get<int64_t>(), all["bos_id"].get<int64_t>(),
+      all["pad_id"].get<int64_t>());
   fmt::print("{:<32} {:>16} {:>12} {:>12}\n", "shard", "tokens", "documents", "size");
   for (const auto& [split, found] : all["splits"].items()) {
     for (const auto& file : found["shards"]) {
       fmt::print("{:<32} {:>16} {:>12} {:>12}\n", file["file"].get<std::string>(), file["tokens"].get<uint64_t>(),
                  file["documents"].get<uint64_t>(), configs::bytes_text(file["bytes"].get<double>()));
     }
-    fmt::print("{:<32} {:>16} {:>12}\n", split + " in all", found["tokens"].get<uint64_t>(), found["documents"].get<uint64_t>());
+    fmt::print("{:<32} {:>16} {:>12}\n", split + " in all", found["tokens"].get<uint64_t>(),
+               found["documents"].get<uint64_t>());
   }
   return 0;
 }
@@ -153,7 +174,8 @@ int info(const Words& words) {
 std::string verify_help() {
   return "example:\n  bessemer data verify data/mine\n\n"
          "Reads every byte of a data set and names each file that is not as it was written. Exit code 65 if any is not.\n\n"
-         "usage: bessemer data verify DIR [--json]\n" + flags_help({kJson});
+         "usage: bessemer data verify DIR [--json]\n" +
+         flags_help({kJson});
 }
 
 /// SHA-256 of each shard as dataset.json has it; empty where there is none (shards made elsewhere).
@@ -198,9 +220,12 @@ int verify(const Words& words) {
       for (const auto& shard : data::open_shards(directory, split)) attempt([&] { shard.verify(); });
     });
   }
-  if (arguments.flag("json")) fmt::print("{}\n", json{{"path", directory}, {"good", problems.empty()}, {"problems", problems}}.dump());
-  else if (problems.empty()) fmt::print("good    {}\n", directory);
-  else for (const auto& problem : problems) fmt::print("broken  {}\n", problem);
+  if (arguments.flag("json"))
+    fmt::print("{}\n", json{{"path", directory}, {"good", problems.empty()}, {"problems", problems}}.dump());
+  else if (problems.empty())
+    fmt::print("good    {}\n", directory);
+  else
+    for (const auto& problem : problems) fmt::print("broken  {}\n", problem);
   return static_cast<int>(problems.empty() ? ExitCode::kDone : ExitCode::kBadData);
 }
 

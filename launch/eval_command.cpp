@@ -19,20 +19,22 @@ namespace bessemer::launch {
 namespace {
 
 const std::vector<Flag>& flags() {
-  static const std::vector<Flag> all{{"model", "PATH", "a run's directory (its newest checkpoint) or one checkpoint", "", true},
-                                     {"data", "DIR", "directory of token shards, of the same tokenizer", "", true},
-                                     {"split", "NAME", "which part of it", "val"},
-                                     {"windows", "N", "only so many sequences from its beginning; 0: all", "0"},
-                                     {"batch", "N", "sequences per forward", "8"},
-                                     {"device", "NAME", "cpu or cuda", "cpu"},
-                                     {"threads", "N", "compute threads; 0: all usable cores", "0"},
-                                     {"json", "", "as one JSON object"}};
+  static const std::vector<Flag> all{
+      {"model", "PATH", "a run's directory (its newest checkpoint) or one checkpoint", "", true},
+      {"data", "DIR", "directory of token shards, of the same tokenizer", "", true},
+      {"split", "NAME", "which part of it", "val"},
+      {"windows", "N", "only so many sequences from its beginning; 0: all", "0"},
+      {"batch", "N", "sequences per forward", "8"},
+      {"device", "NAME", "cpu or cuda", "cpu"},
+      {"threads", "N", "compute threads; 0: all usable cores", "0"},
+      {"json", "", "as one JSON object"}};
   return all;
 }
 
 std::string help() {
   return "example:\n  bessemer eval --model runs/tiny --data data/tiny --split val\n\n"
-         "Loss (nats per token), perplexity and bits per byte of text over whole sequences of a split.\n\n" + flags_help(flags());
+         "Loss (nats per token), perplexity and bits per byte of text over whole sequences of a split.\n\n" +
+         flags_help(flags());
 }
 
 struct Sums {
@@ -44,11 +46,13 @@ struct Sums {
 /// How many bytes of text each token stands for.
 std::vector<int64_t> token_bytes(const data::Tokenizer& tokenizer) {
   std::vector<int64_t> out;
-  for (int64_t id = 0; id < tokenizer.vocab_size(); ++id) out.push_back(static_cast<int64_t>(tokenizer.decode_one(static_cast<uint32_t>(id)).size()));
+  for (int64_t id = 0; id < tokenizer.vocab_size(); ++id)
+    out.push_back(static_cast<int64_t>(tokenizer.decode_one(static_cast<uint32_t>(id)).size()));
   return out;
 }
 
-Sums evaluate(const Loaded& loaded, const data::Corpus& corpus, int64_t windows, int64_t batch, const std::vector<int64_t>& bytes) {
+Sums evaluate(const Loaded& loaded, const data::Corpus& corpus, int64_t windows, int64_t batch,
+              const std::vector<int64_t>& bytes) {
   const at::NoGradGuard no_grad;
   const int64_t row = corpus.sequence() + 1;
   const at::Device device = loaded.model->parameters().front()->value.device();
@@ -63,7 +67,8 @@ Sums evaluate(const Loaded& loaded, const data::Corpus& corpus, int64_t windows,
       corpus.read_window(w, window);
       for (const int64_t target : window.subspan(1)) sums.bytes += bytes.at(static_cast<std::size_t>(target));
     }
-    const auto loss = loaded.model->loss(data::make_batch(rows, loaded.config.data.objective, device), {loaded.config.run.seed, 0, false});
+    const auto loss = loaded.model->loss(data::make_batch(rows, loaded.config.data.objective, device),
+                                         {loaded.config.run.seed, 0, false});
     sums.loss += loss.sum.item<double>();
     sums.tokens += loss.weight;
   }
@@ -78,26 +83,34 @@ int eval(const Words& words) {
   const auto corpus = data::Corpus::open(a.text("data"), a.text("split"), loaded.config.model.sequence);
   const auto tokenizer = data::open_tokenizer(a.text("data"));
   const bool same = loaded.tokenizer.empty() || data::load_tokenizer(loaded.tokenizer)->sha256() == tokenizer->sha256();
-  BESSEMER_CHECK_DATA(same, a.text("data"), " was made with another tokenizer than ", loaded.checkpoint, "; build it with the same one");
+  BESSEMER_CHECK_DATA(same, a.text("data"), " was made with another tokenizer than ", loaded.checkpoint,
+                      "; build it with the same one");
   const int64_t asked = a.count("windows");
   const int64_t windows = asked > 0 ? std::min(asked, corpus->windows()) : corpus->windows();
   const Sums sums = evaluate(loaded, *corpus, windows, a.count("batch"), token_bytes(*tokenizer));
 
   const double loss = sums.loss / static_cast<double>(sums.tokens);
   const double bits = sums.loss / std::log(2.0) / static_cast<double>(sums.bytes);
-  BESSEMER_CHECK_DATA(std::isfinite(loss), loaded.checkpoint, " gives a loss of ", loss, "; `bessemer ckpt verify` says whether its bytes are good");
+  BESSEMER_CHECK_DATA(std::isfinite(loss), loaded.checkpoint, " gives a loss of ", loss,
+                      "; `bessemer ckpt verify` says whether its bytes are good");
   if (a.flag("json")) {
-    std::cout << nlohmann::ordered_json{{"model", loaded.checkpoint}, {"step", loaded.step}, {"split", a.text("split")}, {"tokens", sums.tokens}, {"loss", loss},
-                                        {"perplexity", std::exp(loss)}, {"bits_per_byte", bits}}.dump(2) << "\n";
+    std::cout
+        << nlohmann::ordered_json{{"model", loaded.checkpoint}, {"step", loaded.step}, {"split", a.text("split")},
+                                  {"tokens", sums.tokens},      {"loss", loss},        {"perplexity", std::exp(loss)},
+                                  {"bits_per_byte", bits}}
+               .dump(2)
+        << "\n";
     return 0;
   }
-  std::cout << fmt::format("loss {:.4f} | perplexity {:.3f} | bits per byte {:.4f} | {} tokens of {} | {}\n", loss, std::exp(loss), bits, sums.tokens, a.text("split"),
-                           loaded.checkpoint);
+  std::cout << fmt::format("loss {:.4f} | perplexity {:.3f} | bits per byte {:.4f} | {} tokens of {} | {}\n", loss,
+                           std::exp(loss), bits, sums.tokens, a.text("split"), loaded.checkpoint);
   return 0;
 }
 
 }  // namespace
 
-std::vector<Command> eval_commands() { return {{"eval", "loss, perplexity and bits per byte of a model on data", help, eval}}; }
+std::vector<Command> eval_commands() {
+  return {{"eval", "loss, perplexity and bits per byte of a model on data", help, eval}};
+}
 
 }  // namespace bessemer::launch

@@ -13,22 +13,24 @@ namespace bessemer::launch {
 namespace {
 
 const std::vector<Flag>& flags() {
-  static const std::vector<Flag> all{{"model", "PATH", "a run's directory (its newest checkpoint) or one checkpoint", "", true},
-                                     {"prompt", "TEXT", "what the text begins with", "", true},
-                                     {"tokens", "N", "new tokens at most", "200"},
-                                     {"temperature", "T", "logits are divided by it; 0: always the likeliest", "1"},
-                                     {"top-k", "K", "only among the K likeliest; 0: all", "0"},
-                                     {"top-p", "P", "only among the likeliest that together reach P", "1"},
-                                     {"seed", "N", "the same seed gives the same text", "1337"},
-                                     {"device", "NAME", "cpu or cuda", "cpu"},
-                                     {"threads", "N", "compute threads; 0: all usable cores", "0"},
-                                     {"json", "", "prompt, text and tokens as one JSON object"}};
+  static const std::vector<Flag> all{
+      {"model", "PATH", "a run's directory (its newest checkpoint) or one checkpoint", "", true},
+      {"prompt", "TEXT", "what the text begins with", "", true},
+      {"tokens", "N", "new tokens at most", "200"},
+      {"temperature", "T", "logits are divided by it; 0: always the likeliest", "1"},
+      {"top-k", "K", "only among the K likeliest; 0: all", "0"},
+      {"top-p", "P", "only among the likeliest that together reach P", "1"},
+      {"seed", "N", "the same seed gives the same text", "1337"},
+      {"device", "NAME", "cpu or cuda", "cpu"},
+      {"threads", "N", "compute threads; 0: all usable cores", "0"},
+      {"json", "", "prompt, text and tokens as one JSON object"}};
   return all;
 }
 
 std::string help() {
   return "example:\n  bessemer generate --model runs/tiny --prompt 'Once upon' --tokens 100 --temperature 0.8\n\n"
-         "Continues a text; the prompt and what follows go to stdout as they come.\n\n" + flags_help(flags());
+         "Continues a text; the prompt and what follows go to stdout as they come.\n\n" +
+         flags_help(flags());
 }
 
 models::SamplingOptions sampling(const Arguments& a, int64_t stop) {
@@ -47,10 +49,11 @@ int generate(const Words& words) {
 
   const bool json = a.flag("json");
   std::string text;
-  const auto say = [&](const std::string& piece) {  // the prompt goes before the first piece: a refusal leaves stdout empty
-    if (!json) std::cout << (text.empty() ? a.text("prompt") : "") << piece << std::flush;
-    text += piece;
-  };
+  const auto say =
+      [&](const std::string& piece) {  // the prompt goes before the first piece: a refusal leaves stdout empty
+        if (!json) std::cout << (text.empty() ? a.text("prompt") : "") << piece << std::flush;
+        text += piece;
+      };
   const auto tokens = models::generate(*loaded.model, prompt, sampling(a, tokenizer->eod_id), [&](int64_t token) {
     say(tokenizer->decode_one(static_cast<uint32_t>(token)));
     return static_cast<bool>(std::cout);
@@ -59,7 +62,11 @@ int generate(const Words& words) {
     say("\n");
     return 0;
   }
-  const nlohmann::ordered_json out{{"model", loaded.checkpoint}, {"step", loaded.step}, {"prompt", a.text("prompt")}, {"text", text}, {"tokens", tokens}};
+  const nlohmann::ordered_json out{{"model", loaded.checkpoint},
+                                   {"step", loaded.step},
+                                   {"prompt", a.text("prompt")},
+                                   {"text", text},
+                                   {"tokens", tokens}};
   // A model of bytes may end inside of a character; JSON has no such text.
   std::cout << out.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) << "\n";
   return 0;
@@ -67,6 +74,8 @@ int generate(const Words& words) {
 
 }  // namespace
 
-std::vector<Command> generate_commands() { return {{"generate", "continue a text with a trained model", help, generate}}; }
+std::vector<Command> generate_commands() {
+  return {{"generate", "continue a text with a trained model", help, generate}};
+}
 
 }  // namespace bessemer::launch

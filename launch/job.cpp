@@ -21,11 +21,14 @@ std::pair<int, const char*> launched() {
   return {1, ""};
 }
 
-/// A process that MPI takes for the only one, although its launcher started several: each would train the whole model alone.
+/// A process that MPI takes for the only one, although its launcher started several: each would train the whole model
+/// alone.
 void refuse_singletons(int size) {
   const auto [count, name] = launched();
-  BESSEMER_CHECK_ENV(size > 1 || count <= 1, name, " says that ", count, " processes were started, but MPI sees only this one; start them with "
-                     "`mpirun -n ", count, " bessemer ...`, or with `srun --mpi=pmix` under Slurm");
+  BESSEMER_CHECK_ENV(size > 1 || count <= 1, name, " says that ", count,
+                     " processes were started, but MPI sees only this one; start them with "
+                     "`mpirun -n ",
+                     count, " bessemer ...`, or with `srun --mpi=pmix` under Slurm");
 }
 
 int leave(const parallel::World& world, const std::string& command, ExitCode code, const std::string& message) {
@@ -39,7 +42,8 @@ int leave(const parallel::World& world, const std::string& command, ExitCode cod
 }  // namespace
 
 void refuse_many_processes(const std::string& command) {
-  BESSEMER_CHECK(launched().first <= 1, "`bessemer ", command, "` works in one process, and ", launched().first, " were started; leave mpirun out");
+  BESSEMER_CHECK(launched().first <= 1, "`bessemer ", command, "` works in one process, and ", launched().first,
+                 " were started; leave mpirun out");
 }
 
 int run_job(const std::string& command, const std::vector<std::string>& words, RankWork work) {
@@ -53,9 +57,12 @@ int run_job(const std::string& command, const std::vector<std::string>& words, R
   } catch (const Error& e) {
     return leave(world, command, e.code(), e.what());
   } catch (const c10::OutOfMemoryError& e) {
-    return leave(world, command, ExitCode::kEnvironment, std::string(e.what_without_backtrace()) + "\nchoose a smaller train.micro_batch, more ranks, or parallel.zero = yes");
+    return leave(world, command, ExitCode::kEnvironment,
+                 std::string(e.what_without_backtrace()) +
+                     "\nchoose a smaller train.micro_batch, more ranks, or parallel.zero = yes");
   } catch (const std::bad_alloc&) {
-    return leave(world, command, ExitCode::kEnvironment, "out of memory; choose a smaller train.micro_batch, more ranks, or parallel.zero = yes");
+    return leave(world, command, ExitCode::kEnvironment,
+                 "out of memory; choose a smaller train.micro_batch, more ranks, or parallel.zero = yes");
   } catch (const c10::Error& e) {
     return leave(world, command, ExitCode::kInternal, e.what_without_backtrace());
   } catch (const std::exception& e) {

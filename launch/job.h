@@ -12,10 +12,12 @@ using RankWork = int (*)(const std::vector<std::string>& words, parallel::World&
 /// Starts MPI, runs `work` and ends MPI: main's half for commands of many ranks.
 ///
 /// An error becomes one block on stderr and the exit code of the job. An AgreedError is said by rank 0, and the ranks
-/// leave together; any other ends the job at once, after a moment in which a lower rank with the same error may speak first.
+/// leave together; any other ends the job at once, after a moment in which a lower rank with the same error may speak
+/// first.
 int run_job(const std::string& command, const std::vector<std::string>& words, RankWork work);
 
-/// For commands of one process. Errors: Error (64) where mpirun or its like started several, which would all say the same.
+/// For commands of one process. Errors: Error (64) where mpirun or its like started several, which would all say the
+/// same.
 void refuse_many_processes(const std::string& command);
 
 }  // namespace bessemer::launch

@@ -25,7 +25,8 @@ std::string instruction_set() {
 
 std::string blas() {
   if (AT_MKL_ENABLED()) {
-    const std::string version = at::get_mkl_version();  // "Intel(R) oneAPI Math Kernel Library Version 2024.2-Product Build ..."
+    const std::string version =
+        at::get_mkl_version();  // "Intel(R) oneAPI Math Kernel Library Version 2024.2-Product Build ..."
     return version.substr(0, version.find('\n'));
   }
   return "not MKL";

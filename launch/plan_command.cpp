@@ -19,14 +19,16 @@ namespace bessemer::launch {
 namespace {
 
 const std::vector<Flag>& flags() {
-  static const std::vector<Flag> all{{"ranks", "N", "of the job that is planned; 0: dp x tp", "0"}, {"json", "", "as one JSON object"}};
+  static const std::vector<Flag> all{{"ranks", "N", "of the job that is planned; 0: dp x tp", "0"},
+                                     {"json", "", "as one JSON object"}};
   return all;
 }
 
 std::string help() {
   return "example:\n  bessemer plan configs/gpt2-124m.ini --ranks 8 --parallel.zero\n\n"
          "Layout, batch arithmetic and the memory of each rank, computed without starting anything. What it refuses, train\n"
-         "refuses: they walk the same rules.\n\n" + flags_help(flags()) + "\nand every option of a run:\n" + configs::options_help();
+         "refuses: they walk the same rules.\n\n" +
+         flags_help(flags()) + "\nand every option of a run:\n" + configs::options_help();
 }
 
 /// A rank among others that are not there: a model can be built for its place, but nothing can be sent.
@@ -63,8 +65,10 @@ configs::RunConfig read(const RunWords& run) {
   if (problems.empty()) problems = configs::check(run.parsed.config, run.own.count("ranks"));
   configs::refuse(configs::with_origins(problems, run.parsed.origins));
   configs::RunConfig config = run.parsed.config;
-  if (config.model.vocab == 0 && !config.data.path.empty()) config.model.vocab = data::open_tokenizer(config.data.path)->vocab_size();
-  BESSEMER_CHECK(config.model.vocab > 0, "model.vocab is 0, that of the data, and data.path is not given; give one of them");
+  if (config.model.vocab == 0 && !config.data.path.empty())
+    config.model.vocab = data::open_tokenizer(config.data.path)->vocab_size();
+  BESSEMER_CHECK(config.model.vocab > 0,
+                 "model.vocab is 0, that of the data, and data.path is not given; give one of them");
   return config;
 }
 
@@ -81,17 +85,35 @@ int plan(const Words& words) {
   if (run.own.flag("json")) {
     nlohmann::ordered_json memory;
     for (const auto& line : account.lines) memory[line.name] = line.bytes;
-    std::cout << nlohmann::ordered_json{{"ranks", l.ranks}, {"dp", l.dp}, {"tp", l.tp}, {"global_batch", config.train.global_batch}, {"micro_batch", l.micro_batch},
-                                        {"micro_steps", l.micro_steps}, {"tokens_per_step", tokens}, {"parameters", cost.parameters}, {"flops_per_token", cost.flops_per_token},
-                                        {"checkpoint_bytes", checkpoint}, {"rank_memory", memory}, {"rank_memory_total", account.total()}}.dump(2) << "\n";
+    std::cout << nlohmann::ordered_json{{"ranks", l.ranks},
+                                        {"dp", l.dp},
+                                        {"tp", l.tp},
+                                        {"global_batch", config.train.global_batch},
+                                        {"micro_batch", l.micro_batch},
+                                        {"micro_steps", l.micro_steps},
+                                        {"tokens_per_step", tokens},
+                                        {"parameters", cost.parameters},
+                                        {"flops_per_token", cost.flops_per_token},
+                                        {"checkpoint_bytes", checkpoint},
+                                        {"rank_memory", memory},
+                                        {"rank_memory_total", account.total()}}
+                     .dump(2)
+              << "\n";
     return 0;
   }
-  std::cout << fmt::format("layout       {} ranks = dp {} x tp {}{}\n", l.ranks, l.dp, l.tp, config.parallel.zero ? ", ZeRO-1" : "")
-            << fmt::format("batch        {} sequences a step = micro-batch {} x dp {} x {} micro-steps; {} tokens\n", config.train.global_batch, l.micro_batch, l.dp, l.micro_steps, tokens)
-            << fmt::format("model        {} parameters, {:.4g} FLOP per token (forward and backward)\n", cost.parameters, cost.flops_per_token)
-            << fmt::format("run          {} steps, {} tokens, {:.3g} FLOP\n", config.train.steps, config.train.steps * tokens,
+  std::cout << fmt::format("layout       {} ranks = dp {} x tp {}{}\n", l.ranks, l.dp, l.tp,
+                           config.parallel.zero ? ", ZeRO-1" : "")
+            << fmt::format("batch        {} sequences a step = micro-batch {} x dp {} x {} micro-steps; {} tokens\n",
+                           config.train.global_batch, l.micro_batch, l.dp, l.micro_steps, tokens)
+            << fmt::format("model        {} parameters, {:.4g} FLOP per token (forward and backward)\n",
+                           cost.parameters, cost.flops_per_token)
+            << fmt::format("run          {} steps, {} tokens, {:.3g} FLOP\n", config.train.steps,
+                           config.train.steps * tokens,
                            cost.flops_per_token * static_cast<double>(config.train.steps) * static_cast<double>(tokens))
-            << fmt::format("checkpoint   {} each, {} kept\n", configs::bytes_text(static_cast<double>(checkpoint)), config.checkpoint.keep) << "memory of a rank, predicted:\n" << account.text();
+            << fmt::format("checkpoint   {} each, {} kept\n", configs::bytes_text(static_cast<double>(checkpoint)),
+                           config.checkpoint.keep)
+            << "memory of a rank, predicted:\n"
+            << account.text();
   for (int64_t rank = 0; rank < std::min<int64_t>(l.ranks, 16) && l.ranks > 1; ++rank) {
     const auto at = grid.topology.coordinates(static_cast<int>(rank));
     std::cout << fmt::format("rank {:<4} dp {:<3} tp {}\n", rank, at.dp, at.tp);
@@ -102,6 +124,8 @@ int plan(const Words& words) {
 
 }  // namespace
 
-std::vector<Command> plan_commands() { return {{"plan", "layout and memory of a run, without starting it", help, plan}}; }
+std::vector<Command> plan_commands() {
+  return {{"plan", "layout and memory of a run, without starting it", help, plan}};
+}
 
 }  // namespace bessemer::launch

@@ -13,13 +13,16 @@ std::string exit_advice(ExitCode code) {
   switch (code) {
     case ExitCode::kDone: return "done";
     case ExitCode::kUsage: return "usage or configuration: correct it and start again; --help shows every option";
-    case ExitCode::kBadData: return "data or checkpoint: `bessemer data verify` and `bessemer ckpt verify` say which bytes are wrong";
+    case ExitCode::kBadData:
+      return "data or checkpoint: `bessemer data verify` and `bessemer ckpt verify` say which bytes are wrong";
     case ExitCode::kEnvironment: return "this machine or job: something the run needs is missing or taken";
-    case ExitCode::kInternal: return "a bug of Bessemer's: please report this block and the output of `bessemer version`";
+    case ExitCode::kInternal:
+      return "a bug of Bessemer's: please report this block and the output of `bessemer version`";
     case ExitCode::kHung: return "hung: a rank did not answer; start again to go on from the newest checkpoint";
     case ExitCode::kStopped: return "stopped early after a good checkpoint: start again to go on";
     case ExitCode::kCheckpointFailed: return "the last checkpoint could not be written; the ones before it are good";
-    case ExitCode::kLossPolicy: return "the loss broke its policy: lower the learning rate, or look at the data of that step";
+    case ExitCode::kLossPolicy:
+      return "the loss broke its policy: lower the learning rate, or look at the data of that step";
     case ExitCode::kNoProgress: return "restarted without progress: look at the errors before this one";
   }
   return "";

@@ -28,7 +28,8 @@ std::string help() {
          "  mpirun -n 4 bessemer train run.ini --parallel.tp=2\n\n"
          "Trains, and goes on from the newest checkpoint of run.dir if there is one. The command line wins over the environment\n"
          "(BESSEMER_SECTION_NAME), that over the file, that over the preset, that over the defaults. SIGUSR1 or a file named\n"
-         "`stop` in run.dir: finish the step, save, exit 75.\n" + configs::options_help();
+         "`stop` in run.dir: finish the step, save, exit 75.\n" +
+         configs::options_help();
 }
 
 configs::RunConfig read_options(const Words& words, const parallel::World& world) {
@@ -92,12 +93,17 @@ void say_start(const configs::RunConfig& config, const parallel::World& world, c
   const auto l = configs::layout(config, world.size());
   const auto account = trainer::account_memory(trainer.model(), trainer.options(), grid.topology);
   std::cerr << places << (places.empty() || places.back() == '\n' ? "" : "\n")
-            << fmt::format("{} thread{} of {} usable cores per rank | {} | {} | build {}{}\n", threads, threads == 1 ? "" : "s", usable_cores(), instruction_set(), blas(), build_type(),
+            << fmt::format("{} thread{} of {} usable cores per rank | {} | {} | build {}{}\n", threads,
+                           threads == 1 ? "" : "s", usable_cores(), instruction_set(), blas(), build_type(),
                            build_type() == "Release" ? "" : " (slow)")
-            << fmt::format("dp {} x tp {} | global batch {} = micro-batch {} x dp {} x {} micro-steps | {} tokens a step\n", l.dp, l.tp, config.train.global_batch,
-                           l.micro_batch, l.dp, l.micro_steps, config.train.global_batch * config.model.sequence)
-            << fmt::format("data {} | {} training tokens in {} windows | vocabulary {}\n", config.data.path, data.train->tokens(), data.train->windows(), config.model.vocab)
-            << "memory of a rank, predicted:\n" << account.text() << std::flush;
+            << fmt::format(
+                   "dp {} x tp {} | global batch {} = micro-batch {} x dp {} x {} micro-steps | {} tokens a step\n",
+                   l.dp, l.tp, config.train.global_batch, l.micro_batch, l.dp, l.micro_steps,
+                   config.train.global_batch * config.model.sequence)
+            << fmt::format("data {} | {} training tokens in {} windows | vocabulary {}\n", config.data.path,
+                           data.train->tokens(), data.train->windows(), config.model.vocab)
+            << "memory of a rank, predicted:\n"
+            << account.text() << std::flush;
 }
 
 /// The command that goes on; to `steps` steps where that is not 0.
@@ -111,19 +117,26 @@ std::string again(const Words& words, int ranks, int64_t steps = 0) {
     }
     all.push_back(concat("--train.steps=", steps));
   }
-  for (const auto& word : all) out += " " + (word.find_first_of(" '\"$\\;&|#") == std::string::npos ? word : "'" + word + "'");
+  for (const auto& word : all)
+    out += " " + (word.find_first_of(" '\"$\\;&|#") == std::string::npos ? word : "'" + word + "'");
   return out;
 }
 
 /// Every ending says how to go on.
-void say_end(const trainer::RunEnd& end, bool was_complete, const configs::RunConfig& config, const Words& words, int ranks) {
+void say_end(const trainer::RunEnd& end, bool was_complete, const configs::RunConfig& config, const Words& words,
+             int ranks) {
   if (end.code == ExitCode::kStopped)
-    std::cerr << fmt::format("stopped at step {}: {}; checkpoint {}\ngo on with: {}\n", end.step, end.reason, end.checkpoint, again(words, ranks));
+    std::cerr << fmt::format("stopped at step {}: {}; checkpoint {}\ngo on with: {}\n", end.step, end.reason,
+                             end.checkpoint, again(words, ranks));
   else if (end.code == ExitCode::kCheckpointFailed)
-    std::cerr << fmt::format("ended at step {}, but the last checkpoint failed; the newest good one is {}\nmake room, then go on with: {}\n", end.step, end.checkpoint, again(words, ranks));
+    std::cerr << fmt::format(
+        "ended at step {}, but the last checkpoint failed; the newest good one is {}\nmake room, then go on with: {}\n",
+        end.step, end.checkpoint, again(words, ranks));
   else
-    std::cerr << fmt::format("{} at step {}: {}; checkpoint {}\ngo on with: {}, or bessemer generate --model {} --prompt TEXT --tokens 200\n",
-                             was_complete ? "complete already" : "done", end.step, end.reason, end.checkpoint, again(words, ranks, 2 * end.step), config.run.dir);
+    std::cerr << fmt::format(
+        "{} at step {}: {}; checkpoint {}\ngo on with: {}, or bessemer generate --model {} --prompt TEXT --tokens 200\n",
+        was_complete ? "complete already" : "done", end.step, end.reason, end.checkpoint,
+        again(words, ranks, 2 * end.step), config.run.dir);
 }
 
 int train(const Words& words, parallel::World& world) {
@@ -139,7 +152,8 @@ int train(const Words& words, parallel::World& world) {
   trainer::Trainer trainer(*model, trainer_options(config), grid);
   say_start(config, world, grid, threads, data, trainer);
 
-  trainer::RunParts parts{std::move(*start.directory), data.train, data.validation, config.data.objective, config.checkpoint, config.log};
+  trainer::RunParts parts{std::move(*start.directory), data.train,        data.validation,
+                          config.data.objective,       config.checkpoint, config.log};
   parts.config = configs::to_text(config), parts.tokenizer = data.tokenizer, parts.resume_from = start.resume_from;
   parts.memory = grid.device.is_cpu() ? &memory : nullptr;
   parts.predicted_bytes = trainer::account_memory(*model, trainer.options(), grid.topology).total();
@@ -152,7 +166,8 @@ int train(const Words& words, parallel::World& world) {
 }  // namespace
 
 std::vector<Command> train_commands() {
-  return {{"train", "train a model, or go on with one", help, [](const Words& words) { return run_job("train", words, train); }}};
+  return {{"train", "train a model, or go on with one", help,
+           [](const Words& words) { return run_job("train", words, train); }}};
 }
 
 }  // namespace bessemer::launch

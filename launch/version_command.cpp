@@ -1,8 +1,8 @@
 #include <ATen/Version.h>
+#include <fmt/format.h>
 #include <torch/csrc/api/include/torch/version.h>
 
 #include <boost/version.hpp>
-#include <fmt/format.h>
 #include <iostream>
 #include <nlohmann/json.hpp>
 
@@ -18,7 +18,10 @@ const std::vector<Flag>& flags() {
   return all;
 }
 
-std::string help() { return "example:\n  bessemer version\n\nVersions of Bessemer and its libraries, for reports.\n\n" + flags_help(flags()); }
+std::string help() {
+  return "example:\n  bessemer version\n\nVersions of Bessemer and its libraries, for reports.\n\n" +
+         flags_help(flags());
+}
 
 int version(const Words& words) {
   const Arguments arguments(words, flags());
@@ -45,6 +48,8 @@ int version(const Words& words) {
 
 }  // namespace
 
-std::vector<Command> version_commands() { return {{"version", "versions of Bessemer and its libraries", help, version}}; }
+std::vector<Command> version_commands() {
+  return {{"version", "versions of Bessemer and its libraries", help, version}};
+}
 
 }  // namespace bessemer::launch

@@ -17,8 +17,8 @@ namespace {
 void check(const SamplingOptions& o, std::span<const int64_t> prompt, int64_t vocab) {
   BESSEMER_CHECK(!prompt.empty(), "the prompt is empty; give at least one token");
   for (const int64_t token : prompt) {
-    BESSEMER_CHECK(token >= 0 && token < vocab, "the prompt holds token ", token, ", the model's vocabulary has ", vocab,
-                   "; use the tokenizer that the model was trained with");
+    BESSEMER_CHECK(token >= 0 && token < vocab, "the prompt holds token ", token, ", the model's vocabulary has ",
+                   vocab, "; use the tokenizer that the model was trained with");
   }
   BESSEMER_CHECK(o.tokens >= 0, "tokens is ", o.tokens, "; choose at least 0");
   BESSEMER_CHECK(o.temperature >= 0.0 && std::isfinite(o.temperature), "temperature is ", o.temperature,

@@ -23,10 +23,10 @@ using OnToken = std::function<bool(int64_t token)>;
 
 /// Continues `prompt`: the new tokens, without it. Collective over the model's tp: every rank draws the same.
 ///
-/// The model sees at most `sequence` tokens: of a longer prompt the newest; and where the window is full it goes on with
-/// the newest half of it, so that a long text costs the same per token as a short one.
-/// Errors: Error (64) for an empty prompt, a token outside of the vocabulary, or options out of range; (65) where the
-/// model's logits are not finite.
+/// The model sees at most `sequence` tokens: of a longer prompt the newest; and where the window is full it goes on
+/// with the newest half of it, so that a long text costs the same per token as a short one. Errors: Error (64) for an
+/// empty prompt, a token outside of the vocabulary, or options out of range; (65) where the model's logits are not
+/// finite.
 std::vector<int64_t> generate(Model& model, std::span<const int64_t> prompt, const SamplingOptions& options,
                               const OnToken& on_token = {});
 

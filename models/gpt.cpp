@@ -49,10 +49,8 @@ struct Gpt::Embed : Block {
 
 struct Gpt::Layer : Block {
   Layer(int64_t index, const ModelOptions& o, const parallel::Group& tp, bool partial)
-      : Block("h." + std::to_string(index)),
-        norm1(name() + ".norm1", o, partial),
-        attention(name() + ".attention.", index, o, tp, partial),
-        norm2(name() + ".norm2", o, partial),
+      : Block("h." + std::to_string(index)), norm1(name() + ".norm1", o, partial),
+        attention(name() + ".attention.", index, o, tp, partial), norm2(name() + ".norm2", o, partial),
         mlp(name() + ".mlp.", o, tp, partial) {
     norm1.list(parameters_);
     attention.list(parameters_);
@@ -148,8 +146,8 @@ at::Tensor Gpt::next_logits(const at::Tensor& tokens, Cache& cache) {
 }
 
 std::unique_ptr<Cache> Gpt::make_cache(int64_t batch, int64_t max_tokens) {
-  BESSEMER_CHECK(max_tokens <= options_.sequence, "a cache of ", max_tokens, " tokens is longer than the model's sequence ",
-                 options_.sequence, "; ask for at most that");
+  BESSEMER_CHECK(max_tokens <= options_.sequence, "a cache of ", max_tokens,
+                 " tokens is longer than the model's sequence ", options_.sequence, "; ask for at most that");
   auto cache = std::make_unique<GptCache>();
   cache->capacity = max_tokens;
   cache->batch = batch;

@@ -26,11 +26,7 @@ int64_t numel(const std::vector<int64_t>& shape) {
 class TokenBytes {
  public:
   TokenBytes(const ModelOptions& o, int64_t tp, bool sequence_parallel, int64_t element)
-      : o_(o),
-        tp_(tp),
-        e_(element),
-        whole_(o.hidden * element),
-        stream_(sequence_parallel ? whole_ / tp : whole_),
+      : o_(o), tp_(tp), e_(element), whole_(o.hidden * element), stream_(sequence_parallel ? whole_ / tp : whole_),
         up_((o.activation == Activation::kSwiglu ? 2 : 1) * o.ffn / tp * element) {}
 
   /// What autograd keeps of one layer until its backward, from what each operator saves (models/ops).
@@ -38,7 +34,8 @@ class TokenBytes {
     const int64_t norms = 2 * (stream_ + whole_ + kStatistics);  // the sum; the normed input of the next product
     const int64_t d = o_.hidden / o_.heads;
     const int64_t qkv = (o_.hidden + 2 * o_.kv_heads * d) / tp_ * e_;
-    const int64_t out = 2 * whole_ / tp_ + o_.heads / tp_ * kFloat;  // as attention and as the product keep it; log-sums
+    const int64_t out =
+        2 * whole_ / tp_ + o_.heads / tp_ * kFloat;  // as attention and as the product keep it; log-sums
     return norms + qkv + out + probabilities() + up_ + o_.ffn / tp_ * e_;
   }
   /// The head, where its gradient has overwritten the logits: they, the last sum, its norm and that one's gradient.
@@ -53,9 +50,7 @@ class TokenBytes {
   static constexpr int64_t kStatistics = 2 * kFloat;  ///< mean and 1 / deviation of a row
 
   /// The composed attention (attention dropout) keeps probabilities, masks and their product, fp32 [b, a / tp, s, s].
-  int64_t probabilities() const {
-    return o_.attention_dropout > 0.0 ? 3 * kFloat * o_.heads / tp_ * o_.sequence : 0;
-  }
+  int64_t probabilities() const { return o_.attention_dropout > 0.0 ? 3 * kFloat * o_.heads / tp_ * o_.sequence : 0; }
 
   const ModelOptions& o_;
   int64_t tp_;
@@ -67,8 +62,8 @@ class TokenBytes {
 
 }  // namespace
 
-// FLOPs: 6 per weight of a matrix and token (2 forward, 4 backward), and 12 L h s for the two products of attention, its
-// causal half not taken off. Source: Chowdhery et al. 2022 (PaLM), appendix B; nanoGPT, model.py, estimate_mfu.
+// FLOPs: 6 per weight of a matrix and token (2 forward, 4 backward), and 12 L h s for the two products of attention,
+// its causal half not taken off. Source: Chowdhery et al. 2022 (PaLM), appendix B; nanoGPT, model.py, estimate_mfu.
 ModelCost Gpt::cost(int64_t micro_batch, at::ScalarType dtype) const {
   const ModelOptions& o = options_;
   ModelCost cost;

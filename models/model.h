@@ -24,7 +24,7 @@ struct Piece {
   int64_t dim = 0;             ///< the dimension that tp splits (0 where nothing is split: begin 0, end shape[0])
   int64_t begin = 0;
   int64_t end = 0;
-  int64_t row = 0;             ///< first row in the parameter
+  int64_t row = 0;  ///< first row in the parameter
   int64_t rows = 0;
   Init init = Init::kNormal;
   float init_std = 0.02f;
@@ -32,14 +32,14 @@ struct Piece {
 
 /// A tensor that is trained. The model makes the spec; the trainer makes the memory (views of flat buffers).
 struct Parameter {
-  std::string name;                 ///< of the memory's tensor, for messages: "h.3.attention.qkv.weight"
+  std::string name;  ///< of the memory's tensor, for messages: "h.3.attention.qkv.weight"
   std::vector<int64_t> local_shape;
   std::vector<Piece> pieces;
-  bool decay = true;                ///< weight decay: no for vectors
-  bool replicated = false;          ///< every tp rank holds it whole: tp rank 0 counts it in norms and writes it
-  bool sum_over_tp = false;         ///< its gradient is a partial sum per tp rank (norms under sequence parallelism)
-  int uses = 1;                     ///< times its gradient arrives in one backward
-  at::Tensor value;                 ///< leaf, requires grad while training; `.grad` is a view of a flat buffer, same dtype
+  bool decay = true;         ///< weight decay: no for vectors
+  bool replicated = false;   ///< every tp rank holds it whole: tp rank 0 counts it in norms and writes it
+  bool sum_over_tp = false;  ///< its gradient is a partial sum per tp rank (norms under sequence parallelism)
+  int uses = 1;              ///< times its gradient arrives in one backward
+  at::Tensor value;          ///< leaf, requires grad while training; `.grad` is a view of a flat buffer, same dtype
 };
 
 /// What a forward pass may depend on besides the batch and the weights.
@@ -51,15 +51,16 @@ struct Context {
 
 /// A loss is a sum and the number of tokens counted in it, never a mean (DESIGN, contract "Loss").
 struct LossSum {
-  at::Tensor sum;     ///< fp32 scalar, differentiable; the same on every rank of tp
-  int64_t weight = 0; ///< counted tokens
+  at::Tensor sum;      ///< fp32 scalar, differentiable; the same on every rank of tp
+  int64_t weight = 0;  ///< counted tokens
 };
 
 /// FLOPs and bytes that the trainer prints and the planner predicts.
 struct ModelCost {
-  double flops_per_token = 0;      ///< forward and backward, matrix products only (attention included, causal half not taken off)
-  int64_t parameters = 0;          ///< global, embeddings included
-  int64_t activation_bytes = 0;    ///< predicted peak of one rank for one micro-batch, above parameters and gradients
+  double flops_per_token =
+      0;  ///< forward and backward, matrix products only (attention included, causal half not taken off)
+  int64_t parameters = 0;        ///< global, embeddings included
+  int64_t activation_bytes = 0;  ///< predicted peak of one rank for one micro-batch, above parameters and gradients
 };
 
 /// Keys and values of the tokens already seen, for generation; made and read by the model.

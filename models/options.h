@@ -12,26 +12,26 @@ enum class Activation { kGelu, kGeluTanh, kSwiglu, kRelu, kRelu2 };
 /// [model]: the shape of the network.
 struct ModelOptions {
   Family family = Family::kGpt;
-  std::string preset;            ///< fills what is not given: gpt2-124m, llama-1b, shakespeare-cpu, tiny ...
+  std::string preset;  ///< fills what is not given: gpt2-124m, llama-1b, shakespeare-cpu, tiny ...
   int64_t layers = 4;
-  int64_t hidden = 128;          ///< h
-  int64_t heads = 4;             ///< a; hidden must be a multiple
-  int64_t kv_heads = 0;          ///< key-value heads (GQA); 0 = heads
-  int64_t ffn = 0;               ///< f; 0 = 4 hidden
-  int64_t sequence = 64;         ///< s
-  int64_t vocab = 0;             ///< v; 0 = the data's
+  int64_t hidden = 128;   ///< h
+  int64_t heads = 4;      ///< a; hidden must be a multiple
+  int64_t kv_heads = 0;   ///< key-value heads (GQA); 0 = heads
+  int64_t ffn = 0;        ///< f; 0 = 4 hidden
+  int64_t sequence = 64;  ///< s
+  int64_t vocab = 0;      ///< v; 0 = the data's
   Position position = Position::kLearned;
   double rope_theta = 10000.0;
   Norm norm = Norm::kLayerNorm;
   double norm_eps = 1e-5;
   Activation activation = Activation::kGelu;
-  bool bias = false;             ///< biases in linear layers and LayerNorm
-  bool tied = true;              ///< the output projection is the token embedding
-  double dropout = 0.0;          ///< default of the three below
+  bool bias = false;                ///< biases in linear layers and LayerNorm
+  bool tied = true;                 ///< the output projection is the token embedding
+  double dropout = 0.0;             ///< default of the three below
   double embedding_dropout = -1.0;  ///< -1 = dropout
   double attention_dropout = -1.0;
   double residual_dropout = -1.0;
-  double init_std = 0.02;        ///< residual projections: init_std / sqrt(2 layers), as GPT-2
+  double init_std = 0.02;  ///< residual projections: init_std / sqrt(2 layers), as GPT-2
 };
 
 }  // namespace bessemer::models

@@ -90,8 +90,9 @@ void check_heads(const ModelOptions& o, Problems& p) {
                 "; choose a multiple of ", o.heads, ", for example ", (o.hidden / o.heads + 1) * o.heads)) {
     return;
   }
-  p.unless(o.position != Position::kRotary || o.hidden / o.heads % 2 == 0, "rotary positions turn pairs, but model.hidden ",
-           o.hidden, " / model.heads ", o.heads, " gives heads of odd width ", o.hidden / o.heads,
+  p.unless(o.position != Position::kRotary || o.hidden / o.heads % 2 == 0,
+           "rotary positions turn pairs, but model.hidden ", o.hidden, " / model.heads ", o.heads,
+           " gives heads of odd width ", o.hidden / o.heads,
            "; choose an even width per head, or model.position=learned");
 }
 
@@ -102,8 +103,10 @@ void check_numbers(const ModelOptions& o, Problems& p) {
   probability("embedding_dropout", o.embedding_dropout);
   probability("attention_dropout", o.attention_dropout);
   probability("residual_dropout", o.residual_dropout);
-  p.unless(o.init_std > 0.0 && o.init_std < 10.0, "model.init_std is ", o.init_std, "; choose above 0, for example 0.02");
-  p.unless(o.norm_eps > 0.0 && o.norm_eps < 1.0, "model.norm_eps is ", o.norm_eps, "; choose above 0, for example 1e-5");
+  p.unless(o.init_std > 0.0 && o.init_std < 10.0, "model.init_std is ", o.init_std,
+           "; choose above 0, for example 0.02");
+  p.unless(o.norm_eps > 0.0 && o.norm_eps < 1.0, "model.norm_eps is ", o.norm_eps,
+           "; choose above 0, for example 1e-5");
   p.unless(o.rope_theta > 1.0, "model.rope_theta is ", o.rope_theta, "; choose above 1, for example 10000");
 }
 

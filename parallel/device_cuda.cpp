@@ -9,7 +9,8 @@ int gpu_count(std::string& why) {
   int count = 0;  // CUDA leaves it alone where there is no driver
   const cudaError_t status = cudaGetDeviceCount(&count);
   if (status == cudaSuccess && count > 0) return count;
-  why = concat("no usable GPU: ", status == cudaSuccess ? "none is visible (CUDA_VISIBLE_DEVICES?)" : cudaGetErrorString(status));
+  why = concat("no usable GPU: ",
+               status == cudaSuccess ? "none is visible (CUDA_VISIBLE_DEVICES?)" : cudaGetErrorString(status));
   return 0;
 }
 
@@ -23,8 +24,10 @@ std::string describe_device(at::Device device) {
   if (!device.is_cuda()) return "cpu";
   cudaDeviceProp properties{};
   const cudaError_t status = cudaGetDeviceProperties(&properties, device.index());
-  if (status != cudaSuccess) return concat("cuda:", static_cast<int>(device.index()), " (", cudaGetErrorString(status), ")");
-  return concat("cuda:", static_cast<int>(device.index()), " ", properties.name, " ", properties.totalGlobalMem >> 30, " GiB");
+  if (status != cudaSuccess)
+    return concat("cuda:", static_cast<int>(device.index()), " (", cudaGetErrorString(status), ")");
+  return concat("cuda:", static_cast<int>(device.index()), " ", properties.name, " ", properties.totalGlobalMem >> 30,
+                " GiB");
 }
 
 }  // namespace bessemer::parallel

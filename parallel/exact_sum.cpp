@@ -8,8 +8,8 @@
 
 namespace bessemer::parallel {
 namespace {
-constexpr int kPoint = 1088;                       // bit 0 of limb 0 is worth 2^-1088
-constexpr int64_t kMaxAdds = int64_t{1} << 30;     // then limbs stay below 2^63
+constexpr int kPoint = 1088;                    // bit 0 of limb 0 is worth 2^-1088
+constexpr int64_t kMaxAdds = int64_t{1} << 30;  // then limbs stay below 2^63
 constexpr int64_t kLow = (int64_t{1} << 32) - 1;
 }  // namespace
 
@@ -56,7 +56,8 @@ void ExactSum::carry() {
 }
 
 double ExactSum::value() const {
-  if (nans_ != 0 || (positive_infinities_ != 0 && negative_infinities_ != 0)) return std::numeric_limits<double>::quiet_NaN();
+  if (nans_ != 0 || (positive_infinities_ != 0 && negative_infinities_ != 0))
+    return std::numeric_limits<double>::quiet_NaN();
   if (positive_infinities_ != 0) return std::numeric_limits<double>::infinity();
   if (negative_infinities_ != 0) return -std::numeric_limits<double>::infinity();
   ExactSum magnitude = *this;
@@ -71,7 +72,8 @@ double ExactSum::value() const {
   while (top >= 0 && limbs[static_cast<std::size_t>(top)] == 0) --top;
   if (top < 0) return 0.0;
   const auto bit = [&](int at) { return (limbs[static_cast<std::size_t>(at / 32)] >> (at % 32)) & 1; };
-  const int highest = 32 * top + static_cast<int>(std::bit_width(static_cast<uint64_t>(limbs[static_cast<std::size_t>(top)]))) - 1;
+  const int highest =
+      32 * top + static_cast<int>(std::bit_width(static_cast<uint64_t>(limbs[static_cast<std::size_t>(top)]))) - 1;
   const int lowest = std::max(highest - 52, kPoint - 1074);  // of the result's mantissa; nothing lies below 2^-1074
   int64_t mantissa = 0;
   for (int at = highest; at >= lowest; --at) mantissa = 2 * mantissa + bit(at);

@@ -6,12 +6,12 @@
 namespace bessemer::parallel {
 
 /// The exact sum of doubles: a fixed-point number wide enough for any of them, so that the order, and with it the
-/// number of ranks, cannot change a bit. Loss sums, token counts and norms go through it; ranks add their limbs as int64.
-/// Source: Kulisch's long accumulator. inf and nan are remembered and come back as such.
+/// number of ranks, cannot change a bit. Loss sums, token counts and norms go through it; ranks add their limbs as
+/// int64. Source: Kulisch's long accumulator. inf and nan are remembered and come back as such.
 class ExactSum {
  public:
-  static constexpr int kLimbs = 70;           ///< 32 bits of value each, from 2^-1088 up to 2^1152
-  static constexpr int kWords = kLimbs + 3;   ///< and the counts of +inf, -inf and nan
+  static constexpr int kLimbs = 70;          ///< 32 bits of value each, from 2^-1088 up to 2^1152
+  static constexpr int kWords = kLimbs + 3;  ///< and the counts of +inf, -inf and nan
   void add(double value);
   void add(const ExactSum& other);
   double value() const;  ///< rounded once, to nearest even

@@ -58,15 +58,17 @@ class Group {
   void all_gather(const at::Tensor& part, at::Tensor& whole) const;
   /// \param whole  [size * n, ...]; \param part  [n, ...]: our n rows of the sum over ranks.
   void reduce_scatter(const at::Tensor& whole, at::Tensor& part) const;
-  Work start_all_reduce(at::Tensor& data) const;                                   ///< sum, in place
-  Work start_reduce_scatter(const at::Tensor& whole, at::Tensor& part) const;      ///< sum
+  Work start_all_reduce(at::Tensor& data) const;                               ///< sum, in place
+  Work start_reduce_scatter(const at::Tensor& whole, at::Tensor& part) const;  ///< sum
 
   // Host values; for groups on host tensors only (Grid::world).
   int64_t all_reduce(int64_t value, ReduceOp op) const;
   std::string broadcast(const std::string& text, int root) const;
   std::vector<std::string> all_gather(const std::string& text) const;  ///< lengths may differ
 
-  void abort() const { if (backend_) backend_->abort(); }
+  void abort() const {
+    if (backend_) backend_->abort();
+  }
 
  private:
   std::shared_ptr<Backend> backend_;

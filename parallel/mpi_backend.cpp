@@ -57,7 +57,8 @@ class Strided {
   MPI_Datatype type_ = MPI_DATATYPE_NULL;
 };
 
-// A sum under way: rows r * n ... of `in` belong to rank r; our sums go to `out`, and, with `gather`, everybody's to `in`.
+// A sum under way: rows r * n ... of `in` belong to rank r; our sums go to `out`, and, with `gather`, everybody's to
+// `in`.
 struct Job {
   at::Tensor whole, part;
   std::byte* in = nullptr;
@@ -92,7 +93,8 @@ class MpiBackend final : public Backend {
   void broadcast(at::Tensor& data, int root) override {
     const int64_t all = static_cast<int64_t>(data.nbytes());
     for (int64_t at = 0; at < all; at += kPieceBytes) {
-      BESSEMER_MPI(MPI_Bcast(bytes(data) + at, static_cast<int>(std::min(kPieceBytes, all - at)), MPI_BYTE, root, move_));
+      BESSEMER_MPI(
+          MPI_Bcast(bytes(data) + at, static_cast<int>(std::min(kPieceBytes, all - at)), MPI_BYTE, root, move_));
     }
   }
 
@@ -107,12 +109,17 @@ class MpiBackend final : public Backend {
   }
 
   void all_reduce(at::Tensor& data, ReduceOp op) override {
-    if (static_cast<int64_t>(data.nbytes()) <= kSmallBytes) return reduce_small(bytes(data), data.numel(), data.scalar_type(), data.element_size(), op);
+    if (static_cast<int64_t>(data.nbytes()) <= kSmallBytes)
+      return reduce_small(bytes(data), data.numel(), data.scalar_type(), data.element_size(), op);
     wait(*enqueue_all_reduce(data, op));
   }
-  void reduce_scatter(const at::Tensor& whole, at::Tensor& part) override { wait(*enqueue_reduce_scatter(whole, part)); }
+  void reduce_scatter(const at::Tensor& whole, at::Tensor& part) override {
+    wait(*enqueue_reduce_scatter(whole, part));
+  }
   Work start_all_reduce(at::Tensor& data) override { return started(enqueue_all_reduce(data, ReduceOp::kSum)); }
-  Work start_reduce_scatter(const at::Tensor& whole, at::Tensor& part) override { return started(enqueue_reduce_scatter(whole, part)); }
+  Work start_reduce_scatter(const at::Tensor& whole, at::Tensor& part) override {
+    return started(enqueue_reduce_scatter(whole, part));
+  }
 
  private:
   struct Ticket final : Pending {
@@ -137,7 +144,8 @@ class MpiBackend final : public Backend {
   void reduce_small(std::byte* data, int64_t n, at::ScalarType dtype, int64_t item, ReduceOp op) {
     if (n == 0) return;
     std::vector<std::byte> all(static_cast<std::size_t>(size_ * n * item));
-    BESSEMER_MPI(MPI_Allgather(data, static_cast<int>(n * item), MPI_BYTE, all.data(), static_cast<int>(n * item), MPI_BYTE, move_));
+    BESSEMER_MPI(MPI_Allgather(data, static_cast<int>(n * item), MPI_BYTE, all.data(), static_cast<int>(n * item),
+                               MPI_BYTE, move_));
     tree_reduce(rows_of(all, n * item), data, n, dtype, op);
   }
 
@@ -214,8 +222,8 @@ class MpiBackend final : public Backend {
     const Job& job = *piece.job;
     const int64_t length = piece.n * job.item;
     piece.received = take_buffer(static_cast<std::size_t>(length * size_));
-    BESSEMER_MPI(MPI_Ialltoall(job.in + piece.begin * job.item, 1, Strided(length, job.n * job.item), piece.received.data(),
-                               static_cast<int>(length), MPI_BYTE, first_, &piece.request));
+    BESSEMER_MPI(MPI_Ialltoall(job.in + piece.begin * job.item, 1, Strided(length, job.n * job.item),
+                               piece.received.data(), static_cast<int>(length), MPI_BYTE, first_, &piece.request));
   }
 
   void add_up(Piece& piece) {

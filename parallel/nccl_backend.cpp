@@ -17,15 +17,16 @@
 namespace bessemer::parallel {
 namespace {
 
-#define BESSEMER_NCCL(call)                                                                                         \
-  do {                                                                                                              \
-    if (const ncclResult_t status_ = (call); status_ != ncclSuccess)                                                \
-      ::bessemer::fail(::bessemer::ExitCode::kEnvironment, #call, " failed: ", ncclGetErrorString(status_), "; ", ncclGetLastError(nullptr)); \
+#define BESSEMER_NCCL(call)                                                                                       \
+  do {                                                                                                            \
+    if (const ncclResult_t status_ = (call); status_ != ncclSuccess)                                              \
+      ::bessemer::fail(::bessemer::ExitCode::kEnvironment, #call, " failed: ", ncclGetErrorString(status_), "; ", \
+                       ncclGetLastError(nullptr));                                                                \
   } while (false)
-#define BESSEMER_CUDA(call)                                                                                         \
-  do {                                                                                                              \
-    if (const cudaError_t status_ = static_cast<cudaError_t>(call); status_ != cudaSuccess)                         \
-      ::bessemer::fail(::bessemer::ExitCode::kEnvironment, #call, " failed: ", cudaGetErrorString(status_));        \
+#define BESSEMER_CUDA(call)                                                                                  \
+  do {                                                                                                       \
+    if (const cudaError_t status_ = static_cast<cudaError_t>(call); status_ != cudaSuccess)                  \
+      ::bessemer::fail(::bessemer::ExitCode::kEnvironment, #call, " failed: ", cudaGetErrorString(status_)); \
   } while (false)
 
 ncclDataType_t sum_type(at::ScalarType dtype) {
@@ -34,7 +35,9 @@ ncclDataType_t sum_type(at::ScalarType dtype) {
     case at::kBFloat16: return ncclBfloat16;
     case at::kHalf: return ncclFloat16;
     case at::kLong: return ncclInt64;
-    default: fail(ExitCode::kInternal, "a sum over ranks of ", c10::toString(dtype), " device tensors was asked for; fp32, bf16, fp16 and int64 are supported");
+    default:
+      fail(ExitCode::kInternal, "a sum over ranks of ", c10::toString(dtype),
+           " device tensors was asked for; fp32, bf16, fp16 and int64 are supported");
   }
 }
 
@@ -63,7 +66,8 @@ class Event {
 
 class NcclBackend final : public Backend {
  public:
-  NcclBackend(const std::string& id, const NcclOptions& options) : options_(options), side_(c10::cuda::getStreamFromPool(true, static_cast<c10::DeviceIndex>(options.device))) {
+  NcclBackend(const std::string& id, const NcclOptions& options)
+      : options_(options), side_(c10::cuda::getStreamFromPool(true, static_cast<c10::DeviceIndex>(options.device))) {
     const c10::cuda::CUDAGuard guard(device());
     ncclUniqueId unique{};
     std::memcpy(unique.internal, id.data(), std::min(id.size(), sizeof unique.internal));
@@ -106,7 +110,8 @@ class NcclBackend final : public Backend {
       ended->set_value();
     }).detach();
     comm_ = nullptr;
-    if (ended->get_future().wait_for(std::chrono::seconds(2)) == std::future_status::timeout) std::fputs("ncclCommAbort did not end within 2 s\n", stderr);
+    if (ended->get_future().wait_for(std::chrono::seconds(2)) == std::future_status::timeout)
+      std::fputs("ncclCommAbort did not end within 2 s\n", stderr);
   }
 
  private:
@@ -134,7 +139,8 @@ class NcclBackend final : public Backend {
     BESSEMER_NCCL(ncclCommGetAsyncError(comm_, &status));
     if (status != ncclSuccess && status != ncclInProgress) {
       abort();
-      fail(ExitCode::kEnvironment, "NCCL reports: ", ncclGetErrorString(status), "; a rank or the network between ranks is gone");
+      fail(ExitCode::kEnvironment, "NCCL reports: ", ncclGetErrorString(status),
+           "; a rank or the network between ranks is gone");
     }
     return comm_;
   }
@@ -158,7 +164,8 @@ class NcclBackend final : public Backend {
     if (data.numel() == 0) return;
     if (!options_.tree_order || op != ReduceOp::kSum) {
       const auto kind = op == ReduceOp::kSum ? ncclSum : op == ReduceOp::kMax ? ncclMax : ncclMin;
-      BESSEMER_NCCL(ncclAllReduce(bytes(data), bytes(data), static_cast<std::size_t>(data.numel()), sum_type(data.scalar_type()), kind, alive(), stream));
+      BESSEMER_NCCL(ncclAllReduce(bytes(data), bytes(data), static_cast<std::size_t>(data.numel()),
+                                  sum_type(data.scalar_type()), kind, alive(), stream));
       return;
     }
     const int64_t n = data.numel() / size(), even = n * size(), rest = data.numel() - even;
@@ -179,7 +186,8 @@ class NcclBackend final : public Backend {
   void reduce_scatter_on(cudaStream_t stream, const at::Tensor& whole, at::Tensor& part) {
     if (part.numel() == 0) return;
     if (options_.tree_order) return tree_scatter(stream, whole, part);
-    BESSEMER_NCCL(ncclReduceScatter(bytes(whole), bytes(part), static_cast<std::size_t>(part.numel()), sum_type(part.scalar_type()), ncclSum, alive(), stream));
+    BESSEMER_NCCL(ncclReduceScatter(bytes(whole), bytes(part), static_cast<std::size_t>(part.numel()),
+                                    sum_type(part.scalar_type()), ncclSum, alive(), stream));
   }
 
   // Our rows of every rank's `whole`, added in the fixed tree. `part` may lie in `whole`: it is written last.
@@ -193,7 +201,8 @@ class NcclBackend final : public Backend {
       BESSEMER_NCCL(ncclRecv(bytes(received) + static_cast<std::size_t>(r) * row, row, ncclUint8, r, comm, stream));
     }
     BESSEMER_NCCL(ncclGroupEnd());
-    BESSEMER_CUDA(cuda_tree_sum(bytes(received), bytes(part), part.numel(), size(), kernel_type(part.scalar_type()), stream));
+    BESSEMER_CUDA(
+        cuda_tree_sum(bytes(received), bytes(part), part.numel(), size(), kernel_type(part.scalar_type()), stream));
   }
 
   NcclOptions options_;
@@ -210,7 +219,8 @@ std::string make_nccl_id() {
 }
 
 std::shared_ptr<Backend> make_nccl_backend(const std::string& id, const NcclOptions& options) {
-  BESSEMER_CHECK(!options.tree_order || options.size <= kMaxCudaRanks, "the fixed tree of sums over ", options.size, " GPUs: at most ", kMaxCudaRanks, "; set parallel.virtual_dp = 0");
+  BESSEMER_CHECK(!options.tree_order || options.size <= kMaxCudaRanks, "the fixed tree of sums over ", options.size,
+                 " GPUs: at most ", kMaxCudaRanks, "; set parallel.virtual_dp = 0");
   return std::make_shared<NcclBackend>(id, options);
 }
 

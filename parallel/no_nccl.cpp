@@ -4,7 +4,9 @@
 namespace bessemer::parallel {
 namespace {
 [[noreturn]] void absent() {
-  fail(ExitCode::kEnvironment, "NCCL was asked for, but this build has none; build with cmake --preset cuda, or choose parallel.backend = auto");
+  fail(
+      ExitCode::kEnvironment,
+      "NCCL was asked for, but this build has none; build with cmake --preset cuda, or choose parallel.backend = auto");
 }
 }  // namespace
 

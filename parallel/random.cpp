@@ -10,8 +10,8 @@
 namespace bessemer::parallel {
 namespace {
 
-constexpr int kCounters = 64;             // Philox calls per block
-constexpr int kBlock = 4 * kCounters;     // elements per block; element i is word i % 4 of counter i / 4
+constexpr int kCounters = 64;          // Philox calls per block
+constexpr int kBlock = 4 * kCounters;  // elements per block; element i is word i % 4 of counter i / 4
 
 #define BESSEMER_INLINE inline __attribute__((always_inline))  // into each clone
 
@@ -32,7 +32,8 @@ using Words = uint32_t[4][kCounters];
 BESSEMER_INLINE void block_words(uint64_t key, uint64_t counter, Words& words) {
   const auto k0 = static_cast<uint32_t>(key);
   const auto k1 = static_cast<uint32_t>(key >> 32);
-  const auto high = static_cast<uint32_t>(counter >> 32);  // blocks are aligned: 64 counters never cross a multiple of 2^32
+  const auto high =
+      static_cast<uint32_t>(counter >> 32);  // blocks are aligned: 64 counters never cross a multiple of 2^32
   const auto low = static_cast<uint32_t>(counter);
   for (int i = 0; i < kCounters; ++i) {
     uint32_t c0 = low + static_cast<uint32_t>(i), c1 = high, c2 = 0, c3 = 0;
@@ -66,14 +67,15 @@ BESSEMER_INLINE float log_of(float x) {
 BESSEMER_INLINE void normal_pair(uint32_t a, uint32_t b, float std, float& x, float& y) {
   const float u = static_cast<float>(static_cast<int32_t>((a >> 1) | 1u)) * 0x1p-31f;  // (0, 1]: deviates up to 6.6
   const float radius = std * std::sqrt(-2.0f * log_of(u));
-  const auto turn = static_cast<int32_t>(b);                      // a full turn is 2^32
-  const int32_t quarter = (turn >> 30) + ((turn >> 29) & 1);      // nearest quarter turn, -2 ... 2
+  const auto turn = static_cast<int32_t>(b);                  // a full turn is 2^32
+  const int32_t quarter = (turn >> 30) + ((turn >> 29) & 1);  // nearest quarter turn, -2 ... 2
   const auto rest = static_cast<int32_t>(static_cast<uint32_t>(turn) - (static_cast<uint32_t>(quarter) << 30));
   const float t = static_cast<float>(rest) * 1.46291807926715968e-9f;  // 2 pi / 2^32: radians in [-pi/4, pi/4]
   const float z = t * t;
   // Source: Cephes sinf, cosf.
   const float sine = ((-1.9515295891e-4f * z + 8.3321608736e-3f) * z - 1.6666654611e-1f) * z * t + t;
-  const float cosine = ((2.443315711809948e-5f * z - 1.388731625493765e-3f) * z + 4.166664568298827e-2f) * z * z - 0.5f * z + 1.0f;
+  const float cosine =
+      ((2.443315711809948e-5f * z - 1.388731625493765e-3f) * z + 4.166664568298827e-2f) * z * z - 0.5f * z + 1.0f;
   const bool swap = (quarter & 1) != 0;
   const auto s = std::bit_cast<uint32_t>(swap ? cosine : sine) ^ (static_cast<uint32_t>(quarter & 2) << 30);
   const auto c = std::bit_cast<uint32_t>(swap ? sine : cosine) ^ (static_cast<uint32_t>((quarter + 1) & 2) << 30);

@@ -12,9 +12,11 @@ std::array<uint32_t, 4> philox(std::array<uint32_t, 4> counter, std::array<uint3
 
 /// A key for one use, from the run's seed and a name ("init/h.0.attention.q.weight", "dropout/3/residual/120").
 uint64_t stream_key(uint64_t seed, std::string_view purpose);
-uint64_t stream_key(uint64_t seed, std::string_view purpose, uint64_t index);  ///< the same with a number instead of text
+uint64_t stream_key(uint64_t seed, std::string_view purpose,
+                    uint64_t index);  ///< the same with a number instead of text
 
-/// Normal deviates `begin ... begin + out.size()` of the stream: mean 0, standard deviation `std`. Box-Muller on Philox.
+/// Normal deviates `begin ... begin + out.size()` of the stream: mean 0, standard deviation `std`. Box-Muller on
+/// Philox.
 void fill_normal(uint64_t key, uint64_t begin, float std, std::span<float> out);
 /// Uniform deviates in [0, 1) likewise: element i depends on (key, begin + i) only.
 void fill_uniform(uint64_t key, uint64_t begin, std::span<float> out);

@@ -21,13 +21,14 @@ struct SharedMemoryBackend::Counters {
   std::atomic<int64_t> aborted;
 };
 
-// A collective: pieces [first, first + pieces) of the group's stream. Piece i works on elements [i * step, + step) of `n`.
+// A collective: pieces [first, first + pieces) of the group's stream. Piece i works on elements [i * step, + step) of
+// `n`.
 struct SharedMemoryBackend::Job {
   Kind kind = Kind::kBarrier;
   const std::byte* in = nullptr;
   std::byte* out = nullptr;
-  int64_t n = 0;          // elements: of the tensor, or of one rank's part of it
-  int64_t item = 1;       // bytes of an element
+  int64_t n = 0;     // elements: of the tensor, or of one rank's part of it
+  int64_t item = 1;  // bytes of an element
   int64_t step = 1;
   at::ScalarType dtype = at::kByte;
   ReduceOp op = ReduceOp::kSum;
@@ -122,7 +123,8 @@ void SharedMemoryBackend::wait(const Job& job) {
       continue;
     }
     for (int r = 0; r < size(); ++r) {
-      if (counters(r).aborted.load(std::memory_order_relaxed) != 0) fail(ExitCode::kInternal, "another rank (", r, ") gave up; this one stops waiting for it");
+      if (counters(r).aborted.load(std::memory_order_relaxed) != 0)
+        fail(ExitCode::kInternal, "another rank (", r, ") gave up; this one stops waiting for it");
     }
     if (++idle > spins_) sched_yield();
   }
@@ -184,14 +186,16 @@ void SharedMemoryBackend::copy_out(int64_t piece) {
   const Job& job = job_of(piece);
   const int64_t begin = (piece - job.first) * job.step;
   const int64_t n = std::min(job.step, job.n - begin);
-  if (job.kind == Kind::kBroadcast && rank_ != job.root) copy_bytes(job.out + begin * job.item, slot(job.root, piece), n * job.item);
+  if (job.kind == Kind::kBroadcast && rank_ != job.root)
+    copy_bytes(job.out + begin * job.item, slot(job.root, piece), n * job.item);
   if (job.kind == Kind::kAllGather) {
     for (int r = 0; r < size(); ++r) copy_bytes(job.out + (r * job.n + begin) * job.item, slot(r, piece), n * job.item);
   }
   if (job.kind == Kind::kAllReduce) {
     for (int r = 0; r < size(); ++r) {
       const auto theirs = chunk(n, r, size());
-      copy_bytes(job.out + (begin + theirs.begin) * job.item, slot(r, piece) + theirs.begin * job.item, theirs.size() * job.item);
+      copy_bytes(job.out + (begin + theirs.begin) * job.item, slot(r, piece) + theirs.begin * job.item,
+                 theirs.size() * job.item);
     }
   }
 }
@@ -204,27 +208,33 @@ std::byte* bytes(at::Tensor& t) { return static_cast<std::byte*>(t.mutable_data_
 void SharedMemoryBackend::barrier() { wait(*enqueue({})); }
 
 void SharedMemoryBackend::broadcast(at::Tensor& data, int root) {
-  Job job{.kind = Kind::kBroadcast, .in = bytes(data), .out = bytes(data), .n = data.numel(), .item = data.element_size()};
+  Job job{
+      .kind = Kind::kBroadcast, .in = bytes(data), .out = bytes(data), .n = data.numel(), .item = data.element_size()};
   job.root = root;
   wait(*enqueue(std::move(job)));
 }
 
 void SharedMemoryBackend::all_reduce(at::Tensor& data, ReduceOp op) {
-  Job job{.kind = Kind::kAllReduce, .in = bytes(data), .out = bytes(data), .n = data.numel(), .item = data.element_size()};
+  Job job{
+      .kind = Kind::kAllReduce, .in = bytes(data), .out = bytes(data), .n = data.numel(), .item = data.element_size()};
   job.dtype = data.scalar_type();
   job.op = op;
   wait(*enqueue(std::move(job)));
 }
 
 void SharedMemoryBackend::all_gather(const at::Tensor& part, at::Tensor& whole) {
-  Job job{.kind = Kind::kAllGather, .in = bytes(part), .out = bytes(whole), .n = part.numel(), .item = part.element_size()};
+  Job job{
+      .kind = Kind::kAllGather, .in = bytes(part), .out = bytes(whole), .n = part.numel(), .item = part.element_size()};
   wait(*enqueue(std::move(job)));
 }
 
-void SharedMemoryBackend::reduce_scatter(const at::Tensor& whole, at::Tensor& part) { start_reduce_scatter(whole, part)->wait(); }
+void SharedMemoryBackend::reduce_scatter(const at::Tensor& whole, at::Tensor& part) {
+  start_reduce_scatter(whole, part)->wait();
+}
 
 Work SharedMemoryBackend::start_all_reduce(at::Tensor& data) {
-  Job job{.kind = Kind::kAllReduce, .in = bytes(data), .out = bytes(data), .n = data.numel(), .item = data.element_size()};
+  Job job{
+      .kind = Kind::kAllReduce, .in = bytes(data), .out = bytes(data), .n = data.numel(), .item = data.element_size()};
   job.dtype = data.scalar_type();
   job.keep_in = data;
   auto work = std::make_unique<Ticket>(*this, enqueue(std::move(job)));
@@ -233,7 +243,11 @@ Work SharedMemoryBackend::start_all_reduce(at::Tensor& data) {
 }
 
 Work SharedMemoryBackend::start_reduce_scatter(const at::Tensor& whole, at::Tensor& part) {
-  Job job{.kind = Kind::kReduceScatter, .in = bytes(whole), .out = bytes(part), .n = part.numel(), .item = part.element_size()};
+  Job job{.kind = Kind::kReduceScatter,
+          .in = bytes(whole),
+          .out = bytes(part),
+          .n = part.numel(),
+          .item = part.element_size()};
   job.dtype = part.scalar_type();
   job.keep_in = whole;
   job.keep_out = part;

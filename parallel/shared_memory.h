@@ -13,10 +13,10 @@ namespace bessemer::parallel {
 /// Collectives between ranks that see common memory: threads of one process (thread_backend) or processes of one host
 /// that map one window (shm_backend).
 ///
-/// Every collective is a stream of pieces that pass through a ring of kSlots slots per rank. For piece k a rank copies its
-/// data into its slot, adds up its chunk of everybody's slots, and copies the results out; three counters per rank, that
-/// only it writes, say how many pieces it has brought through each of the three stations. All jobs of a group go through
-/// in the order in which they were started, so that several may be under way.
+/// Every collective is a stream of pieces that pass through a ring of kSlots slots per rank. For piece k a rank copies
+/// its data into its slot, adds up its chunk of everybody's slots, and copies the results out; three counters per rank,
+/// that only it writes, say how many pieces it has brought through each of the three stations. All jobs of a group go
+/// through in the order in which they were started, so that several may be under way.
 class SharedMemoryBackend final : public Backend {
  public:
   static constexpr int kSlots = 4;
@@ -64,8 +64,8 @@ class SharedMemoryBackend final : public Backend {
   Memory memory_;
   int spins_;
   std::deque<std::shared_ptr<const Job>> jobs_;
-  int64_t pieces_ = 0;      ///< of all jobs so far
-  int64_t done_[3] = {};    ///< pieces that we brought through each station
+  int64_t pieces_ = 0;    ///< of all jobs so far
+  int64_t done_[3] = {};  ///< pieces that we brought through each station
 };
 
 }  // namespace bessemer::parallel

@@ -56,14 +56,16 @@ std::shared_ptr<Backend> make_shm_backend(int handle, std::string& why) {
     why = "the ranks of the group are on several hosts";
     return nullptr;
   }
-  const int64_t need = size * (SharedMemoryBackend::kRankBytes + 2 * 4096) * 2;  // twice: other groups allocate at the same time
+  const int64_t need =
+      size * (SharedMemoryBackend::kRankBytes + 2 * 4096) * 2;  // twice: other groups allocate at the same time
   const int64_t room = agree(free_shared_memory(), comm);
   if (room < need) {
     why = concat("/dev/shm has ", room >> 20, " MiB free and ", need >> 20, " MiB are needed (containers: --shm-size)");
     return nullptr;
   }
   void* base = nullptr;
-  BESSEMER_MPI(MPI_Win_allocate_shared(SharedMemoryBackend::kRankBytes + kLine, 1, MPI_INFO_NULL, window->comm, &base, &window->window));
+  BESSEMER_MPI(MPI_Win_allocate_shared(SharedMemoryBackend::kRankBytes + kLine, 1, MPI_INFO_NULL, window->comm, &base,
+                                       &window->window));
   SharedMemoryBackend::Memory memory;
   for (int r = 0; r < size; ++r) {
     MPI_Aint bytes = 0;
@@ -71,7 +73,8 @@ std::shared_ptr<Backend> make_shm_backend(int handle, std::string& why) {
     void* at = nullptr;
     BESSEMER_MPI(MPI_Win_shared_query(window->window, r, &bytes, &unit, &at));
     // The window begins on a page in every process, so all of them round up to the same place.
-    memory.ranks.push_back(reinterpret_cast<std::byte*>((reinterpret_cast<std::uintptr_t>(at) + kLine - 1) / kLine * kLine));
+    memory.ranks.push_back(
+        reinterpret_cast<std::byte*>((reinterpret_cast<std::uintptr_t>(at) + kLine - 1) / kLine * kLine));
   }
   std::memset(memory.ranks[static_cast<std::size_t>(rank)], 0, SharedMemoryBackend::kRankBytes);
   BESSEMER_MPI(MPI_Barrier(window->comm));
@@ -80,7 +83,8 @@ std::shared_ptr<Backend> make_shm_backend(int handle, std::string& why) {
   CPU_ZERO(&cores);
   const bool crowded = sched_getaffinity(0, sizeof cores, &cores) != 0 || CPU_COUNT(&cores) < size;
   constexpr int kSpins = 2000;
-  return std::make_shared<SharedMemoryBackend>("shm", rank, std::move(memory), agree(crowded ? 0 : 1, comm) == 1 ? kSpins : 0);
+  return std::make_shared<SharedMemoryBackend>("shm", rank, std::move(memory),
+                                               agree(crowded ? 0 : 1, comm) == 1 ? kSpins : 0);
 }
 
 namespace {
@@ -102,7 +106,9 @@ class BackendBySize final : public Backend {
   void reduce_scatter(const at::Tensor& whole, at::Tensor& part) override { of(whole).reduce_scatter(whole, part); }
   // All that is started goes one way: waiting for one then moves the others on, in whatever order ranks wait for them.
   Work start_all_reduce(at::Tensor& data) override { return large_->start_all_reduce(data); }
-  Work start_reduce_scatter(const at::Tensor& whole, at::Tensor& part) override { return large_->start_reduce_scatter(whole, part); }
+  Work start_reduce_scatter(const at::Tensor& whole, at::Tensor& part) override {
+    return large_->start_reduce_scatter(whole, part);
+  }
   void abort() override {
     small_->abort();
     large_->abort();

@@ -15,7 +15,8 @@ std::vector<std::shared_ptr<Backend>> make_thread_backends(int ranks) {
   shared.owner = memory;
   constexpr int kSpins = 50;  // tests run more threads than there are cores
   std::vector<std::shared_ptr<Backend>> backends;
-  for (int r = 0; r < ranks; ++r) backends.push_back(std::make_shared<SharedMemoryBackend>("threads", r, shared, kSpins));
+  for (int r = 0; r < ranks; ++r)
+    backends.push_back(std::make_shared<SharedMemoryBackend>("threads", r, shared, kSpins));
   return backends;
 }
 

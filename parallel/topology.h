@@ -22,7 +22,8 @@ class Topology {
   int dp() const { return dp_; }
   Coordinates coordinates(int rank) const { return {rank % tp_, rank / tp_}; }
   int rank(const Coordinates& at) const { return at.dp * tp_ + at.tp; }
-  std::vector<int> tp_peers(int rank) const;  ///< ranks of the tensor-parallel group of `rank`, in order, `rank` among them
+  std::vector<int> tp_peers(
+      int rank) const;  ///< ranks of the tensor-parallel group of `rank`, in order, `rank` among them
   std::vector<int> dp_peers(int rank) const;  ///< likewise, data-parallel
 
  private:

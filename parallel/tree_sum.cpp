@@ -13,8 +13,12 @@ namespace {
 constexpr int64_t kBlock = 1024;  // elements: the buffers of a tree over 2^10 ranks stay in the first caches
 
 // bf16 and fp16 as bits. The conversions are without branches, so that they become vector instructions.
-struct Bf16 { uint16_t bits; };
-struct Fp16 { uint16_t bits; };
+struct Bf16 {
+  uint16_t bits;
+};
+struct Fp16 {
+  uint16_t bits;
+};
 
 #define BESSEMER_INLINE inline __attribute__((always_inline))  // into each clone
 
@@ -41,7 +45,8 @@ BESSEMER_INLINE void narrow(float x, Fp16& out) {
   const uint32_t twice = w + w;
   const uint32_t exponent = twice & 0xff000000u;
   const uint32_t bias = exponent < 0x71000000u ? 0x71000000u : exponent;
-  const float scaled = (std::bit_cast<float>(w & 0x7fffffffu) * 0x1p+112f) * 0x1p-110f;  // overflows to inf where fp16 does
+  const float scaled =
+      (std::bit_cast<float>(w & 0x7fffffffu) * 0x1p+112f) * 0x1p-110f;  // overflows to inf where fp16 does
   const auto bits = std::bit_cast<uint32_t>(std::bit_cast<float>((bias >> 1) + 0x07800000u) + scaled);
   const uint32_t magnitude = ((bits >> 13) & 0x7c00u) + (bits & 0x0fffu);
   out.bits = static_cast<uint16_t>((w >> 16 & 0x8000u) | (twice > 0xff000000u ? 0x7e00u : magnitude));
@@ -152,7 +157,8 @@ void tree_reduce(std::span<const void* const> parts, void* out, int64_t n, at::S
     case at::kLong: return reduce_all<int64_t>(parts, out, n, op);
     case at::kInt: return reduce_all<int32_t>(parts, out, n, op);
     default:
-      fail(ExitCode::kInternal, "a sum over ranks of ", c10::toString(dtype), " tensors was asked for; fp32, fp64, bf16, fp16, int64 and int32 are supported");
+      fail(ExitCode::kInternal, "a sum over ranks of ", c10::toString(dtype),
+           " tensors was asked for; fp32, fp64, bf16, fp16, int64 and int32 are supported");
   }
 }
 

@@ -21,7 +21,8 @@ __device__ void narrow(long long x, long long& out) { out = x; }
 template <class T>
 __global__ void tree_sum(const T* parts, T* out, int64_t n, int ranks) {
   using A = decltype(widen(T{}));
-  for (int64_t i = blockIdx.x * static_cast<int64_t>(blockDim.x) + threadIdx.x; i < n; i += static_cast<int64_t>(gridDim.x) * blockDim.x) {
+  for (int64_t i = blockIdx.x * static_cast<int64_t>(blockDim.x) + threadIdx.x; i < n;
+       i += static_cast<int64_t>(gridDim.x) * blockDim.x) {
     A stack[8];
     int top = 0;
     for (int r = 0; r < ranks; ++r) {

@@ -51,7 +51,8 @@ Group host_group(MPI_Comm comm, BackendKind kind) {
   }
   auto mpi = make_mpi_backend(handle);
   // Several hosts are nothing to mention; a /dev/shm that is too small is: it costs speed.
-  if (!shm && mpi->rank() == 0 && why.starts_with("/dev/shm")) std::fprintf(stderr, "parallel: MPI instead of shared memory: %s\n", why.c_str());
+  if (!shm && mpi->rank() == 0 && why.starts_with("/dev/shm"))
+    std::fprintf(stderr, "parallel: MPI instead of shared memory: %s\n", why.c_str());
   return Group(shm ? make_backend_by_size(std::move(mpi), std::move(shm)) : std::move(mpi));
 }
 
@@ -69,7 +70,8 @@ Group device_group(MPI_Comm comm, at::Device device, bool tree_order) {
 World::World(int* argc, char*** argv) : state_(std::make_unique<State>()) {
   int provided = 0;
   BESSEMER_MPI(MPI_Init_thread(argc, argv, MPI_THREAD_SERIALIZED, &provided));
-  BESSEMER_CHECK_ENV(provided >= MPI_THREAD_SERIALIZED, "this MPI gives thread level ", provided, "; MPI_THREAD_SERIALIZED (", MPI_THREAD_SERIALIZED, ") is needed");
+  BESSEMER_CHECK_ENV(provided >= MPI_THREAD_SERIALIZED, "this MPI gives thread level ", provided,
+                     "; MPI_THREAD_SERIALIZED (", MPI_THREAD_SERIALIZED, ") is needed");
   BESSEMER_MPI(MPI_Comm_rank(MPI_COMM_WORLD, &state_->rank));
   BESSEMER_MPI(MPI_Comm_size(MPI_COMM_WORLD, &state_->size));
   MPI_Comm local = MPI_COMM_NULL;
@@ -101,20 +103,25 @@ namespace {
 // The GPU of this rank, or the CPU. All ranks agree, or all refuse.
 at::Device choose_device(const World& world, const ParallelOptions& options) {
   const bool nccl = options.backend == BackendKind::kNccl;
-  BESSEMER_CHECK(!(nccl && options.device == DeviceKind::kCpu), "parallel.backend = nccl works on GPUs, but parallel.device = cpu; choose auto for one of them");
+  BESSEMER_CHECK(!(nccl && options.device == DeviceKind::kCpu),
+                 "parallel.backend = nccl works on GPUs, but parallel.device = cpu; choose auto for one of them");
   const bool host_backend = options.backend == BackendKind::kMpi || options.backend == BackendKind::kShm;
-  BESSEMER_CHECK(!(host_backend && options.device == DeviceKind::kCuda), "parallel.backend = mpi and shm work on host tensors, but parallel.device = cuda; choose backend auto or nccl");
+  BESSEMER_CHECK(
+      !(host_backend && options.device == DeviceKind::kCuda),
+      "parallel.backend = mpi and shm work on host tensors, but parallel.device = cuda; choose backend auto or nccl");
   if (options.device == DeviceKind::kCpu || host_backend) return at::kCPU;
   std::string why;
   const int count = gpu_count(why);
   const int64_t fewest = world.group().all_reduce(count, ReduceOp::kMin);
   const bool asked = nccl || options.device == DeviceKind::kCuda;
   const std::string problem = asked && fewest == 0 ? concat(count == 0 ? why : "another rank's host has none") : "";
-  BESSEMER_CHECK_ENV(problem.empty(), nccl ? "parallel.backend = nccl" : "parallel.device = cuda", " asks for a GPU, but on ", world.host(), ": ", problem);
+  BESSEMER_CHECK_ENV(problem.empty(), nccl ? "parallel.backend = nccl" : "parallel.device = cuda",
+                     " asks for a GPU, but on ", world.host(), ": ", problem);
   if (fewest == 0) return at::kCPU;
-  const int64_t crowded = world.group().all_reduce(world.local_size() > count && !options.share_gpu ? 1 : 0, ReduceOp::kMax);
-  BESSEMER_CHECK_ENV(crowded == 0, "more ranks than GPUs on a host (", world.host(), " has ", world.local_size(), " ranks and ", count,
-                     " GPUs); start fewer ranks there, or set parallel.device = cpu");
+  const int64_t crowded =
+      world.group().all_reduce(world.local_size() > count && !options.share_gpu ? 1 : 0, ReduceOp::kMax);
+  BESSEMER_CHECK_ENV(crowded == 0, "more ranks than GPUs on a host (", world.host(), " has ", world.local_size(),
+                     " ranks and ", count, " GPUs); start fewer ranks there, or set parallel.device = cpu");
   return use_gpu(world.local_rank() % count);
 }
 
@@ -129,7 +136,8 @@ Grid World::make_grid(const ParallelOptions& options) const {
   const auto at = grid.topology.coordinates(rank());
   const auto make = [&](int color, int key) {
     const SplitComm comm(MPI_COMM_WORLD, color, key);
-    return grid.device.is_cuda() ? device_group(comm, grid.device, options.virtual_dp > 0) : host_group(comm, options.backend);
+    return grid.device.is_cuda() ? device_group(comm, grid.device, options.virtual_dp > 0)
+                                 : host_group(comm, options.backend);
   };
   if (grid.topology.tp() > 1) grid.tp = make(at.dp, at.tp);
   if (grid.topology.dp() > 1) grid.dp = make(at.tp, at.dp);
@@ -138,9 +146,10 @@ Grid World::make_grid(const ParallelOptions& options) const {
 
 std::string World::describe(const Grid& grid) const {
   const auto at = grid.topology.coordinates(rank());
-  const auto lines = group().all_gather(concat("rank ", rank(), " (dp ", at.dp, ", tp ", at.tp, ")  ", host(), "  ", describe_device(grid.device), "  ",
-                                               usable_cores(), " usable core", usable_cores() == 1 ? "" : "s", "  dp over ",
-                                               grid.dp.backend_name(), ", tp over ", grid.tp.backend_name()));
+  const auto lines = group().all_gather(concat("rank ", rank(), " (dp ", at.dp, ", tp ", at.tp, ")  ", host(), "  ",
+                                               describe_device(grid.device), "  ", usable_cores(), " usable core",
+                                               usable_cores() == 1 ? "" : "s", "  dp over ", grid.dp.backend_name(),
+                                               ", tp over ", grid.tp.backend_name()));
   std::string text;
   for (const auto& line : lines) text += line + "\n";
   return text;

@@ -28,7 +28,8 @@ class World {
   /// Collective. Makes the groups of a tp x dp grid on the device and by the backend asked for; never falls back in
   /// silence: Error (64) where dp * tp is not size(), (69) where NCCL or a GPU is asked for and absent.
   Grid make_grid(const ParallelOptions& options) const;
-  std::string describe(const Grid& grid) const;  ///< collective; on rank 0 lines: rank -> host -> device -> cores, backend
+  std::string describe(
+      const Grid& grid) const;  ///< collective; on rank 0 lines: rank -> host -> device -> cores, backend
 
   [[noreturn]] void abort(int code) const;  ///< ends every rank of the job at once (MPI_Abort)
 

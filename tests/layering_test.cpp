@@ -1,4 +1,5 @@
-// Includes point one way (launch > configs > trainer > {models, data} > parallel), and each C library stays in its home.
+// Includes point one way (launch > configs > trainer > {models, data} > parallel), and each C library stays in its
+// home.
 #include <gtest/gtest.h>
 
 #include <filesystem>
@@ -33,7 +34,8 @@ std::vector<std::string> sources() {
   for (const auto& [folder, may_see] : kMaySee) {
     for (const auto& entry : fs::recursive_directory_iterator(fs::path(BESSEMER_SOURCE_DIR) / folder)) {
       const std::string suffix = entry.path().extension().string();
-      if (suffix == ".h" || suffix == ".cpp" || suffix == ".cu") files.push_back(fs::relative(entry.path(), BESSEMER_SOURCE_DIR).string());
+      if (suffix == ".h" || suffix == ".cpp" || suffix == ".cu")
+        files.push_back(fs::relative(entry.path(), BESSEMER_SOURCE_DIR).string());
     }
   }
   return files;
@@ -49,14 +51,17 @@ std::vector<Include> includes() {
   std::vector<Include> found;
   for (const auto& file : sources()) {
     const std::string text = text_of(file);
-    for (std::sregex_iterator at(text.begin(), text.end(), line), end; at != end; ++at) found.push_back({file, (*at)[2]});
+    for (std::sregex_iterator at(text.begin(), text.end(), line), end; at != end; ++at)
+      found.push_back({file, (*at)[2]});
   }
   return found;
 }
 
 std::string folder_of(const std::string& path) { return path.substr(0, path.find('/')); }
 
-bool matches(const std::string& text, const std::string& pattern) { return std::regex_match(text, std::regex(pattern)); }
+bool matches(const std::string& text, const std::string& pattern) {
+  return std::regex_match(text, std::regex(pattern));
+}
 
 TEST(Layering, IncludesPointFromLaunchTowardsParallel) {
   const auto all = includes();
@@ -80,7 +85,8 @@ TEST(Layering, CLibrariesStayInTheirHomes) {
       {R"(mpi\.h)", R"(parallel/(world|mpi_backend|shm_backend)\.cpp|parallel/mpi_[a-z_]+\.h)"},
       {R"(nccl\.h)", R"(parallel/nccl_backend\.cpp)"},
       {R"(hdf5\.h|H5[A-Za-z]+\.h)", R"(data/hdf5\.(cpp|h))"},
-      {R"(cuda.*\.h|cublas.*\.h|c10/cuda/.*|ATen/cuda/.*)", R"(.*_cuda\.(h|cpp|cu)|parallel/(nccl_backend|device)\.cpp|.*\.cu)"},
+      {R"(cuda.*\.h|cublas.*\.h|c10/cuda/.*|ATen/cuda/.*)",
+       R"(.*_cuda\.(h|cpp|cu)|parallel/(nccl_backend|device)\.cpp|.*\.cu)"},
   };
   for (const auto& [file, named] : includes()) {
     for (const auto& [library, home] : homes) {

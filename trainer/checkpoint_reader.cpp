@@ -137,27 +137,13 @@ CheckpointReader::CheckpointReader(CheckpointReader&&) noexcept = default;
 CheckpointReader& CheckpointReader::operator=(CheckpointReader&&) noexcept = default;
 CheckpointReader::~CheckpointReader() = default;
 
-const std::string& CheckpointReader::path() const {
-  return state_->path;
-}
-int64_t CheckpointReader::step() const {
-  return state_->contents.manifest.step;
-}
-const nlohmann::json& CheckpointReader::state() const {
-  return state_->contents.manifest.state;
-}
-const std::string& CheckpointReader::config() const {
-  return state_->contents.manifest.config;
-}
-const std::string& CheckpointReader::tokenizer() const {
-  return state_->contents.manifest.tokenizer;
-}
-double CheckpointReader::validation_loss() const {
-  return state_->contents.manifest.validation_loss;
-}
-int64_t CheckpointReader::bytes() const {
-  return state_->contents.bytes;
-}
+const std::string& CheckpointReader::path() const { return state_->path; }
+int64_t CheckpointReader::step() const { return state_->contents.manifest.step; }
+const nlohmann::json& CheckpointReader::state() const { return state_->contents.manifest.state; }
+const std::string& CheckpointReader::config() const { return state_->contents.manifest.config; }
+const std::string& CheckpointReader::tokenizer() const { return state_->contents.manifest.tokenizer; }
+double CheckpointReader::validation_loss() const { return state_->contents.manifest.validation_loss; }
+int64_t CheckpointReader::bytes() const { return state_->contents.bytes; }
 
 std::vector<std::string> CheckpointReader::datasets() const {
   std::vector<std::string> names;
@@ -165,9 +151,7 @@ std::vector<std::string> CheckpointReader::datasets() const {
   return names;
 }
 
-bool CheckpointReader::has(const std::string& dataset) const {
-  return state_->contents.tensors.count(dataset) != 0;
-}
+bool CheckpointReader::has(const std::string& dataset) const { return state_->contents.tensors.count(dataset) != 0; }
 
 const std::vector<int64_t>& CheckpointReader::shape(const std::string& dataset) const {
   return state_->tensor(dataset).shape;

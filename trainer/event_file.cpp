@@ -42,9 +42,7 @@ std::string event_head(int64_t step) {
   return out;
 }
 
-uint32_t masked(uint32_t crc) {
-  return (crc >> 15 | crc << 17) + 0xa282ead8u;
-}
+uint32_t masked(uint32_t crc) { return (crc >> 15 | crc << 17) + 0xa282ead8u; }
 
 std::string file_name() {
   char host[256] = "host";

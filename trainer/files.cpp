@@ -39,9 +39,7 @@ Descriptor::~Descriptor() {
   if (fd_ >= 0) close(fd_);
 }
 
-int Descriptor::release() {
-  return std::exchange(fd_, -1);
-}
+int Descriptor::release() { return std::exchange(fd_, -1); }
 
 Descriptor open_file(const std::string& path, int flags, int mode) {
   int fd;
@@ -110,9 +108,7 @@ void sync_file(const Descriptor& file, const std::string& path) {
   if (fsync(file.get()) != 0) fail_call("fsync", path, errno);
 }
 
-void sync_directory(const std::string& path) {
-  sync_file(open_file(path, O_RDONLY | O_DIRECTORY), path);
-}
+void sync_directory(const std::string& path) { sync_file(open_file(path, O_RDONLY | O_DIRECTORY), path); }
 
 std::string read_text(const std::string& path, int64_t limit) {
   const Descriptor file = open_file(path, O_RDONLY);

@@ -10,10 +10,10 @@ struct AdamStep {
   float beta1 = 0;
   float beta2 = 0;
   float eps = 0;
-  float weight_decay = 0;       ///< 0 for vectors
-  float bias1 = 1;              ///< 1 - beta1^t
-  float bias2_sqrt = 1;         ///< sqrt(1 - beta2^t)
-  float gradient_factor = 1;    ///< unscales, normalizes and clips
+  float weight_decay = 0;     ///< 0 for vectors
+  float bias1 = 1;            ///< 1 - beta1^t
+  float bias2_sqrt = 1;       ///< sqrt(1 - beta2^t)
+  float gradient_factor = 1;  ///< unscales, normalizes and clips
 };
 
 enum class LowKind { kNone, kBf16, kFp16 };

@@ -16,8 +16,11 @@ LowKind low_kind(const at::Tensor& low) {
 
 void adam_update(const AdamStep& step, at::Tensor weight, at::Tensor gradient, at::Tensor momentum, at::Tensor variance,
                  at::Tensor low) {
-  const AdamBuffers all{weight.data_ptr<float>(), gradient.data_ptr<float>(), momentum.data_ptr<float>(),
-                        variance.data_ptr<float>(), low.defined() ? static_cast<uint16_t*>(low.data_ptr()) : nullptr,
+  const AdamBuffers all{weight.data_ptr<float>(),
+                        gradient.data_ptr<float>(),
+                        momentum.data_ptr<float>(),
+                        variance.data_ptr<float>(),
+                        low.defined() ? static_cast<uint16_t*>(low.data_ptr()) : nullptr,
                         low_kind(low)};
   if (weight.is_cuda()) return adam_update_cuda(step, all, weight.numel());
   at::parallel_for(0, weight.numel(), kGrain,
@@ -29,9 +32,8 @@ void add_and_clear(at::Tensor into, at::Tensor low) {
   auto* from = static_cast<uint16_t*>(low.data_ptr());
   const auto kind = low_kind(low);
   if (into.is_cuda()) return add_and_clear_cuda(to, from, kind, into.numel());
-  at::parallel_for(0, into.numel(), kGrain, [&](int64_t begin, int64_t end) {
-    add_and_clear_cpu(to + begin, from + begin, kind, end - begin);
-  });
+  at::parallel_for(0, into.numel(), kGrain,
+                   [&](int64_t begin, int64_t end) { add_and_clear_cpu(to + begin, from + begin, kind, end - begin); });
 }
 
 std::vector<double> block_squares(const at::Tensor& x, int64_t block) {

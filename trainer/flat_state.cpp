@@ -48,8 +48,7 @@ Range FlatLayout::part(const Range& bucket, int dp_rank) const {
 }
 
 FlatState::FlatState(models::Model& model, const parallel::Grid& grid, const Options& options)
-    : layout_(model.parameters(), grid.dp.size(), options.bucket_elements),
-      dp_rank_(grid.dp.rank()),
+    : layout_(model.parameters(), grid.dp.size(), options.bucket_elements), dp_rank_(grid.dp.rank()),
       zero_(options.zero && grid.dp.size() > 1) {
   const auto dtype = dtype_of(options.precision);
   int64_t held = 0;
@@ -75,7 +74,8 @@ void FlatState::bind() {
     // variable_data: a leaf with a version counter of its own, or an update of one would look like an update of all.
     auto value = weights.narrow(0, slot.offset, slot.count).view(slot.parameter->local_shape).variable_data();
     value.set_requires_grad(true);
-    value.mutable_grad() = gradient.narrow(0, slot.offset, slot.count).view(slot.parameter->local_shape).variable_data();
+    value.mutable_grad() =
+        gradient.narrow(0, slot.offset, slot.count).view(slot.parameter->local_shape).variable_data();
     slot.parameter->value = value;
   }
 }

@@ -32,10 +32,10 @@ struct Range {
 
 /// How parameters are laid out in flat buffers: arithmetic, no memory (the planner uses it too).
 ///
-/// Parameters lie in about the order in which backward finishes them (the reverse of forward), cut into buckets of whole
-/// parameters. Each bucket is cut into dp equal parts; part r belongs to dp rank r: it writes that part into checkpoints,
-/// and under ZeRO-1 it alone holds the part's Adam state and updates it. Every slot begins on a multiple of kBlock, so
-/// that a block of kBlock elements never holds two parameters: norms are sums over blocks.
+/// Parameters lie in about the order in which backward finishes them (the reverse of forward), cut into buckets of
+/// whole parameters. Each bucket is cut into dp equal parts; part r belongs to dp rank r: it writes that part into
+/// checkpoints, and under ZeRO-1 it alone holds the part's Adam state and updates it. Every slot begins on a multiple
+/// of kBlock, so that a block of kBlock elements never holds two parameters: norms are sums over blocks.
 class FlatLayout {
  public:
   static constexpr int64_t kBlock = 1024;
@@ -56,7 +56,8 @@ enum class StateKind { kWeight, kMomentum, kVariance };
 
 /// The memory of all parameters, their gradients and their Adam state (DESIGN, contract "Gradients").
 ///
-/// Bytes per parameter: 16-bit runs 2 + 2 + 4 + 12 = 20, ZeRO-1 over d ranks 8 + 12 / d; fp32 runs 16, ZeRO-1 8 + 8 / d.
+/// Bytes per parameter: 16-bit runs 2 + 2 + 4 + 12 = 20, ZeRO-1 over d ranks 8 + 12 / d; fp32 runs 16, ZeRO-1 8 + 8 /
+/// d.
 class FlatState {
  public:
   struct Options {
@@ -65,7 +66,8 @@ class FlatState {
     int64_t bucket_elements = 1 << 22;
     uint64_t seed = 0;
   };
-  /// Allocates, binds every `parameter->value` (and its `.grad`) to views, and fills in the initial weights of the seed.
+  /// Allocates, binds every `parameter->value` (and its `.grad`) to views, and fills in the initial weights of the
+  /// seed.
   FlatState(models::Model& model, const parallel::Grid& grid, const Options& options);
 
   const FlatLayout& layout() const { return layout_; }
@@ -79,7 +81,8 @@ class FlatState {
   Range updated(const Slot& slot) const { return updated(slot.bucket) & Range{slot.offset, slot.offset + slot.count}; }
   /// fp32 view of Adam's state of flat elements `range`, which lie in updated(bucket).
   at::Tensor state(StateKind kind, std::size_t bucket, const Range& range) const;
-  /// After fp32 weights were set through state(): writes the compute weights everywhere. Collective over dp with ZeRO-1.
+  /// After fp32 weights were set through state(): writes the compute weights everywhere. Collective over dp with
+  /// ZeRO-1.
   void publish_weights(const parallel::Group& dp);
   void share_weights(const parallel::Group& dp);  ///< ZeRO-1: gathers the compute weights from their owners
 
@@ -94,8 +97,8 @@ class FlatState {
   FlatLayout layout_;
   int dp_rank_ = 0;
   bool zero_ = false;
-  std::vector<int64_t> state_begin_;          ///< per bucket: where updated(bucket) begins in the tensors below
-  at::Tensor master_, momentum_, variance_;   ///< fp32; master_ in 16-bit runs only
+  std::vector<int64_t> state_begin_;         ///< per bucket: where updated(bucket) begins in the tensors below
+  at::Tensor master_, momentum_, variance_;  ///< fp32; master_ in 16-bit runs only
 };
 
 }  // namespace bessemer::trainer

@@ -122,7 +122,8 @@ void Gradients::sum_over_tp() {
   std::vector<at::Tensor> views;
   for (const auto& slot : state_.layout().slots()) {
     const Range range = state_.updated(slot);
-    if (slot.parameter->sum_over_tp && !range.empty()) views.push_back(state_.grads.narrow(0, range.begin, range.size()));
+    if (slot.parameter->sum_over_tp && !range.empty())
+      views.push_back(state_.grads.narrow(0, range.begin, range.size()));
   }
   if (views.empty()) return;
   auto together = at::cat(views);  // one collective for many vectors
@@ -140,7 +141,8 @@ parallel::ExactSum Gradients::own_squares() const {
     if (slot.parameter->replicated && grid_.tp.rank() != 0) continue;
     const Range range = state_.updated(slot);
     if (range.empty()) continue;
-    for (const double block : block_squares(state_.grads.narrow(0, range.begin, range.size()), FlatLayout::kBlock)) sum.add(block);
+    for (const double block : block_squares(state_.grads.narrow(0, range.begin, range.size()), FlatLayout::kBlock))
+      sum.add(block);
   }
   return sum;
 }

@@ -13,9 +13,9 @@ namespace bessemer::trainer {
 
 /// Sums the gradients of a step over micro-batches, virtual shards and data-parallel ranks while backward still runs.
 ///
-/// Inside a virtual shard micro-batches add in order; shards of this rank in a fixed binary tree; ranks in the same tree
-/// (Group's order). So the sum is the same, bit for bit, on every number of ranks that divides virtual_dp (decision 3).
-/// Buckets start their reduction in their order, each when its last gradient of the step has arrived.
+/// Inside a virtual shard micro-batches add in order; shards of this rank in a fixed binary tree; ranks in the same
+/// tree (Group's order). So the sum is the same, bit for bit, on every number of ranks that divides virtual_dp
+/// (decision 3). Buckets start their reduction in their order, each when its last gradient of the step has arrived.
 ///
 /// A step: for each local shard, for each micro-step: begin(...); loss.backward(); end(). Then finish().
 /// Collective over dp (and over tp in finish(), for parameters with sum_over_tp).
@@ -32,8 +32,9 @@ class Gradients {
   void finish();  ///< returns when state.grads holds the sum: of every bucket, or under ZeRO-1 of what we own
   void clear();   ///< zero, for a step that is skipped
 
-  /// The sum of squares of all gradients, as one vector over tp (and over dp under ZeRO-1): each rank's own share, to be
-  /// added over `world`; parameters that each tp rank holds whole count on tp rank 0 only. inf or nan if any element is.
+  /// The sum of squares of all gradients, as one vector over tp (and over dp under ZeRO-1): each rank's own share, to
+  /// be added over `world`; parameters that each tp rank holds whole count on tp rank 0 only. inf or nan if any element
+  /// is.
   parallel::ExactSum own_squares() const;
 
   static int64_t tree_buffers(int64_t local_shards);  ///< extra fp32 buffers

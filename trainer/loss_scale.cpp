@@ -24,7 +24,8 @@ void LossScale::update(bool overflow) {
   state_.good_steps = 0;
   if (state_.scale <= options_.floor) {
     fail(ExitCode::kLossPolicy, "gradients overflow fp16 although the loss scale is at its floor of ", options_.floor,
-         " (", state_.skipped, " steps skipped so far): the run diverges or a weight is not finite; lower optimizer.lr, "
+         " (", state_.skipped,
+         " steps skipped so far): the run diverges or a weight is not finite; lower optimizer.lr, "
          "lengthen optimizer.warmup, or train with train.precision = bf16");
   }
   if (--state_.bad_steps_left > 0) return;

@@ -12,9 +12,9 @@ class LossScale {
  public:
   struct State {
     double scale = 1.0;
-    int64_t good_steps = 0;       ///< since the last change
-    int64_t bad_steps_left = 1;   ///< overflows that are still forgiven before it backs off
-    int64_t skipped = 0;          ///< steps without an update, over the whole run
+    int64_t good_steps = 0;      ///< since the last change
+    int64_t bad_steps_left = 1;  ///< overflows that are still forgiven before it backs off
+    int64_t skipped = 0;         ///< steps without an update, over the whole run
     bool operator==(const State&) const = default;
   };
 

@@ -145,12 +145,8 @@ RankFile parse_rank_file(const std::string& text, const std::string& path) {
   });
 }
 
-std::string rank_file_name(int rank) {
-  return fmt::format("rank-{:05}.json", rank);
-}
+std::string rank_file_name(int rank) { return fmt::format("rank-{:05}.json", rank); }
 
-std::string shard_name(int writer, int writers) {
-  return fmt::format("shard-{:05}-of-{:05}.h5", writer, writers);
-}
+std::string shard_name(int writer, int writers) { return fmt::format("shard-{:05}-of-{:05}.h5", writer, writers); }
 
 }  // namespace bessemer::trainer

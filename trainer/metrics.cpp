@@ -68,12 +68,8 @@ MetricsLog::MetricsLog(const std::string& path, int64_t last_step) : path_(path)
   file_ = open_file(path, O_WRONLY | O_CREAT | O_APPEND);
 }
 
-void MetricsLog::write(std::span<const Metric> metrics) {
-  append_all(file_, path_, to_json(metrics) + "\n");
-}
+void MetricsLog::write(std::span<const Metric> metrics) { append_all(file_, path_, to_json(metrics) + "\n"); }
 
-void MetricsLog::sync() {
-  sync_file(file_, path_);
-}
+void MetricsLog::sync() { sync_file(file_, path_); }
 
 }  // namespace bessemer::trainer

@@ -11,35 +11,36 @@ enum class ScheduleKind { kCosine, kLinear, kWsd, kConstant };
 struct RunOptions {
   std::string dir = "runs/default";
   uint64_t seed = 1337;
-  std::string resume = "auto";  ///< auto: the newest complete checkpoint, if any; none: refuse where one exists; or a checkpoint's path
+  std::string resume =
+      "auto";  ///< auto: the newest complete checkpoint, if any; none: refuse where one exists; or a checkpoint's path
 };
 
 /// [train]: how long and how much.
 struct TrainOptions {
   int64_t steps = 1000;
-  int64_t tokens = 0;          ///< stop after so many tokens; 0 = no limit
-  double epochs = 0;           ///< likewise, passes over the data
-  double wall_time = 0;        ///< likewise, seconds of this process (exit 75)
-  int64_t global_batch = 12;   ///< sequences per step over all ranks
-  int64_t micro_batch = 0;     ///< sequences per forward on one rank; 0 = global_batch / dp
+  int64_t tokens = 0;         ///< stop after so many tokens; 0 = no limit
+  double epochs = 0;          ///< likewise, passes over the data
+  double wall_time = 0;       ///< likewise, seconds of this process (exit 75)
+  int64_t global_batch = 12;  ///< sequences per step over all ranks
+  int64_t micro_batch = 0;    ///< sequences per forward on one rank; 0 = global_batch / dp
   Precision precision = Precision::kFp32;
-  int64_t eval_every = 250;    ///< steps; 0 = never
-  int64_t eval_batches = 20;   ///< global batches per evaluation
+  int64_t eval_every = 250;   ///< steps; 0 = never
+  int64_t eval_batches = 20;  ///< global batches per evaluation
 };
 
 /// [optimizer]: AdamW (Loshchilov and Hutter 2019) and its learning rate.
 struct OptimizerOptions {
-  double lr = 1e-3;            ///< peak, before the schedule
+  double lr = 1e-3;  ///< peak, before the schedule
   double min_lr = 1e-4;
   double beta1 = 0.9;
   double beta2 = 0.95;
   double eps = 1e-8;
-  double weight_decay = 0.1;   ///< matrices only, not vectors
-  double clip = 1.0;           ///< global gradient norm; 0 = off
+  double weight_decay = 0.1;  ///< matrices only, not vectors
+  double clip = 1.0;          ///< global gradient norm; 0 = off
   ScheduleKind schedule = ScheduleKind::kCosine;
-  int64_t warmup = 0;          ///< steps of linear warm-up
-  int64_t decay_steps = 0;     ///< step at which min_lr is reached; 0 = train.steps
-  double wsd_decay = 0.2;      ///< wsd: share of decay_steps in the final decay
+  int64_t warmup = 0;       ///< steps of linear warm-up
+  int64_t decay_steps = 0;  ///< step at which min_lr is reached; 0 = train.steps
+  double wsd_decay = 0.2;   ///< wsd: share of decay_steps in the final decay
 };
 
 /// [loss_scale]: dynamic, fp16 only.
@@ -54,13 +55,13 @@ struct LossScaleOptions {
 
 /// [checkpoint]
 struct CheckpointOptions {
-  int64_t every = 500;      ///< steps; 0 = only at the end
-  int64_t keep = 3;         ///< newest kept, the best by validation loss besides
+  int64_t every = 500;  ///< steps; 0 = only at the end
+  int64_t keep = 3;     ///< newest kept, the best by validation loss besides
 };
 
 /// [log]
 struct LogOptions {
-  int64_t every = 10;       ///< steps between progress lines in a log (metrics.jsonl has every step)
+  int64_t every = 10;  ///< steps between progress lines in a log (metrics.jsonl has every step)
   bool tensorboard = true;
 };
 

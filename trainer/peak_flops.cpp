@@ -24,8 +24,8 @@ PeakFlops peak_flops(Precision precision, at::Device device) {
     at::mm(a, b);
     best = std::min(best, std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count());
   }
-  return {2.0 * n * n * n / best, concat("best of ", rounds, " measured 1024^3 matrix products on ", at::get_num_threads(),
-                                         at::get_num_threads() == 1 ? " thread" : " threads")};
+  return {2.0 * n * n * n / best, concat("best of ", rounds, " measured 1024^3 matrix products on ",
+                                         at::get_num_threads(), at::get_num_threads() == 1 ? " thread" : " threads")};
 }
 
 }  // namespace bessemer::trainer

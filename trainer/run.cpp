@@ -34,8 +34,10 @@ class Journal {
     peak_ = peak_flops(trainer.options().train.precision, trainer.grid().device);
     if (parts.memory != nullptr) parts.memory->reset_peak();  // what was measured with is no part of a step
     const double per_token = flops_per_token();
-    note(fmt::format("mfu = {:.3g} FLOP per token (forward and backward matrix products) x tokens/s / ({} ranks x {:.3g} "
-                     "FLOP/s: {})", per_token, trainer.grid().topology.ranks(), peak_.per_second, peak_.source));
+    note(fmt::format(
+        "mfu = {:.3g} FLOP per token (forward and backward matrix products) x tokens/s / ({} ranks x {:.3g} "
+        "FLOP/s: {})",
+        per_token, trainer.grid().topology.ranks(), peak_.per_second, peak_.source));
   }
 
   void step(const StepResult& r) {
@@ -46,15 +48,27 @@ class Journal {
     const double rate = static_cast<double>(r.tokens - last_tokens_) / seconds;
     last_tokens_ = r.tokens;
     const double mfu = flops_per_token() * rate / (peak_.per_second * trainer_.grid().topology.ranks());
-    StepReport report{r.step, train.steps, r.loss, r.lr, r.grad_norm,
-                      train.precision == Precision::kFp16 ? r.loss_scale : 0.0, rate, r.times.total, mfu,
-                      mean_seconds_ * static_cast<double>(train.steps - r.step), r.skipped};
+    StepReport report{r.step,      train.steps,
+                      r.loss,      r.lr,
+                      r.grad_norm, train.precision == Precision::kFp16 ? r.loss_scale : 0.0,
+                      rate,        r.times.total,
+                      mfu,         mean_seconds_ * static_cast<double>(train.steps - r.step),
+                      r.skipped};
     progress_->step(report);
-    metrics_->write(std::vector<Metric>{{"step", r.step}, {"loss", r.loss}, {"lr", r.lr}, {"grad_norm", r.grad_norm},
-                                        {"loss_scale", r.loss_scale}, {"tokens", r.tokens}, {"skipped", int64_t{r.skipped}},
-                                        {"ms", r.times.total}, {"tokens_per_s", rate}, {"mfu", mfu},
-                                        {"data_ms", r.times.data}, {"forward_ms", r.times.forward},
-                                        {"backward_ms", r.times.backward}, {"communication_ms", r.times.communication},
+    metrics_->write(std::vector<Metric>{{"step", r.step},
+                                        {"loss", r.loss},
+                                        {"lr", r.lr},
+                                        {"grad_norm", r.grad_norm},
+                                        {"loss_scale", r.loss_scale},
+                                        {"tokens", r.tokens},
+                                        {"skipped", int64_t{r.skipped}},
+                                        {"ms", r.times.total},
+                                        {"tokens_per_s", rate},
+                                        {"mfu", mfu},
+                                        {"data_ms", r.times.data},
+                                        {"forward_ms", r.times.forward},
+                                        {"backward_ms", r.times.backward},
+                                        {"communication_ms", r.times.communication},
                                         {"optimizer_ms", r.times.optimizer}});
     if (!events_) return;
     events_->scalar("train/loss", r.step, r.loss);
@@ -87,13 +101,17 @@ class Journal {
     if (!progress_ || parts_.memory == nullptr || parts_.predicted_bytes == 0) return;
     const auto mib = [](int64_t bytes) { return static_cast<double>(bytes) / (1 << 20); };
     const double off = mib(parts_.memory->peak()) / mib(parts_.predicted_bytes) - 1.0;
-    note(fmt::format("memory of this rank, measured: {:.1f} MiB of tensors at the peak ({:+.1f} % of the prediction), {:.0f} MiB "
-                     "resident", mib(parts_.memory->peak()), 100 * off, mib(resident_bytes())));
+    note(fmt::format(
+        "memory of this rank, measured: {:.1f} MiB of tensors at the peak ({:+.1f} % of the prediction), {:.0f} MiB "
+        "resident",
+        mib(parts_.memory->peak()), 100 * off, mib(resident_bytes())));
   }
 
  private:
   double flops_per_token() const {
-    return trainer_.model().cost(trainer_.plan().micro_batch, dtype_of(trainer_.options().train.precision)).flops_per_token;
+    return trainer_.model()
+        .cost(trainer_.plan().micro_batch, dtype_of(trainer_.options().train.precision))
+        .flops_per_token;
   }
   const Trainer& trainer_;
   const RunParts& parts_;
@@ -108,9 +126,7 @@ class Journal {
 class Runner {
  public:
   Runner(Trainer& trainer, const RunParts& parts)
-      : trainer_(trainer),
-        parts_(parts),
-        saved_step_(resume(trainer, parts)),
+      : trainer_(trainer), parts_(parts), saved_step_(resume(trainer, parts)),
         journal_(trainer, parts, trainer.counters().step),
         stops_(parts.directory.file("stop"), trainer.grid().world.size() == 1) {
     end_.step = trainer.counters().step;
@@ -152,7 +168,8 @@ class Runner {
     const auto counters = trainer_.counters();
     const auto rows = static_cast<double>(end_.step * train.global_batch);
     if (train.steps > 0 && end_.step >= train.steps) limit_ = fmt::format("all {} steps are done", train.steps);
-    if (train.tokens > 0 && counters.tokens >= train.tokens) limit_ = fmt::format("{} tokens are done", counters.tokens);
+    if (train.tokens > 0 && counters.tokens >= train.tokens)
+      limit_ = fmt::format("{} tokens are done", counters.tokens);
     if (train.epochs > 0 && rows >= train.epochs * static_cast<double>(parts_.train->windows())) {
       limit_ = fmt::format("{:g} epochs are done", train.epochs);
     }
@@ -182,10 +199,11 @@ class Runner {
   double evaluate() {
     const auto& train = trainer_.options().train;
     auto loader = make_loader(*parts_.validation, parts_.validation, 0);  // the same windows each time
-    const int64_t batches = std::min(train.eval_batches, std::max<int64_t>(1, parts_.validation->windows() / train.global_batch));
-    const double loss = trainer_.evaluate(
-        [&] { return data::make_batch(loader.next(), parts_.objective, trainer_.grid().device); },
-        batches * trainer_.plan().micro_steps());
+    const int64_t batches =
+        std::min(train.eval_batches, std::max<int64_t>(1, parts_.validation->windows() / train.global_batch));
+    const double loss =
+        trainer_.evaluate([&] { return data::make_batch(loader.next(), parts_.objective, trainer_.grid().device); },
+                          batches * trainer_.plan().micro_steps());
     journal_.evaluation(end_.step, loss);
     return loss;
   }

@@ -23,7 +23,7 @@ struct RunParts {
   data::ObjectiveKind objective = data::ObjectiveKind::kCausal;
   CheckpointOptions checkpoint = {};
   LogOptions log = {};
-  std::string config = {};  ///< complete INI text, kept in checkpoints
+  std::string config = {};       ///< complete INI text, kept in checkpoints
   std::string tokenizer = {};    ///< JSON text, likewise
   std::string resume_from = {};  ///< a checkpoint that verified, or "": start anew
   HostMemory* memory = nullptr;  ///< where it is known: what was predicted is held against its peak

@@ -68,9 +68,7 @@ std::optional<int64_t> step_of(const std::string& name) {
 
 }  // namespace
 
-std::string RunDirectory::step_name(int64_t step) {
-  return fmt::format("step-{:010}", step);
-}
+std::string RunDirectory::step_name(int64_t step) { return fmt::format("step-{:010}", step); }
 
 RunDirectory RunDirectory::claim(const std::string& path) {
   try {
@@ -84,9 +82,7 @@ RunDirectory RunDirectory::claim(const std::string& path) {
   }
 }
 
-RunDirectory RunDirectory::join(const std::string& path) {
-  return {path, Descriptor()};
-}
+RunDirectory RunDirectory::join(const std::string& path) { return {path, Descriptor()}; }
 
 void RunDirectory::check_room(int64_t checkpoint_bytes) const {
   const int64_t room = free_bytes(path_);
@@ -103,9 +99,7 @@ void RunDirectory::refuse_if_used() const {
                  "say --run.resume=auto to go on with it, or remove it");
 }
 
-void RunDirectory::write_config(const std::string& text) const {
-  write_text_atomically(file("config.ini"), text);
-}
+void RunDirectory::write_config(const std::string& text) const { write_text_atomically(file("config.ini"), text); }
 
 std::string RunDirectory::read_config() const {
   return exists(file("config.ini")) ? read_text(file("config.ini")) : "";

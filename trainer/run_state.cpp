@@ -12,14 +12,19 @@ nlohmann::json state_json(const Trainer& trainer, const data::Corpus& corpus) {
   const auto counters = trainer.counters();
   const auto& scale = counters.loss_scale;
   const auto& topology = trainer.grid().topology;
-  return {{"step", counters.step},
-          {"updates", counters.updates},
-          {"tokens", counters.tokens},
-          {"loss_scale",
-           {{"scale", scale.scale}, {"good_steps", scale.good_steps}, {"bad_steps_left", scale.bad_steps_left}, {"skipped", scale.skipped}}},
-          {"seed", trainer.options().seed},
-          {"data", {{"id", corpus.content_id()}, {"tokenizer_sha256", corpus.tokenizer_sha256()}, {"next_step", counters.step}}},
-          {"layout", {{"dp", topology.dp()}, {"tp", topology.tp()}, {"threads", at::get_num_threads()}}}};
+  return {
+      {"step", counters.step},
+      {"updates", counters.updates},
+      {"tokens", counters.tokens},
+      {"loss_scale",
+       {{"scale", scale.scale},
+        {"good_steps", scale.good_steps},
+        {"bad_steps_left", scale.bad_steps_left},
+        {"skipped", scale.skipped}}},
+      {"seed", trainer.options().seed},
+      {"data",
+       {{"id", corpus.content_id()}, {"tokenizer_sha256", corpus.tokenizer_sha256()}, {"next_step", counters.step}}},
+      {"layout", {{"dp", topology.dp()}, {"tp", topology.tp()}, {"threads", at::get_num_threads()}}}};
 }
 
 int64_t resume(Trainer& trainer, const RunParts& parts) {
@@ -27,9 +32,9 @@ int64_t resume(Trainer& trainer, const RunParts& parts) {
   const auto reader = CheckpointReader::open(parts.resume_from);
   const auto& state = reader.state();
   const auto& data = state.at("data");
-  BESSEMER_CHECK_DATA(data.at("id") == parts.train->content_id(), parts.resume_from, " was trained on other data (dataset ",
-                      data.at("id").get<std::string>(), ", data.path holds ", parts.train->content_id(),
-                      "); give data.path as it was, or start a new run in another run.dir");
+  BESSEMER_CHECK_DATA(data.at("id") == parts.train->content_id(), parts.resume_from,
+                      " was trained on other data (dataset ", data.at("id").get<std::string>(), ", data.path holds ",
+                      parts.train->content_id(), "); give data.path as it was, or start a new run in another run.dir");
   const int threads = state.at("layout").at("threads");
   // Sums over threads are cut by their number: the same bits want the same number.
   if (trainer.options().parallel.threads == 0 && threads != at::get_num_threads()) at::set_num_threads(threads);

@@ -10,14 +10,11 @@ namespace {
 /// How much of the way from lr to min_lr is gone, for progress x in [0, 1] from the end of warm-up to decay_steps.
 double decayed(const OptimizerOptions& options, double x) {
   switch (options.schedule) {
-    case ScheduleKind::kCosine:
-      return 0.5 * (1.0 - std::cos(std::numbers::pi * x));
-    case ScheduleKind::kLinear:
-      return x;
+    case ScheduleKind::kCosine: return 0.5 * (1.0 - std::cos(std::numbers::pi * x));
+    case ScheduleKind::kLinear: return x;
     case ScheduleKind::kWsd:
       return options.wsd_decay > 0 ? std::max(0.0, (x - (1.0 - options.wsd_decay)) / options.wsd_decay) : 0.0;
-    case ScheduleKind::kConstant:
-      return 0.0;
+    case ScheduleKind::kConstant: return 0.0;
   }
   return 0.0;
 }

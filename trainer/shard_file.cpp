@@ -21,13 +21,9 @@ static_assert(std::endian::native == std::endian::little, "shards hold little-en
 constexpr std::size_t kRecentBlocks = 32;
 constexpr int64_t kElement = sizeof(float);
 
-int64_t block_count(int64_t size) {
-  return (size + kBlockBytes - 1) / kBlockBytes;
-}
+int64_t block_count(int64_t size) { return (size + kBlockBytes - 1) / kBlockBytes; }
 
-int64_t block_size(int64_t size, int64_t index) {
-  return std::min(kBlockBytes, size - index * kBlockBytes);
-}
+int64_t block_size(int64_t size, int64_t index) { return std::min(kBlockBytes, size - index * kBlockBytes); }
 
 // The shape of a chunk as other programs see it: the slice's where it is whole, else one dimension.
 std::vector<uint64_t> visible_shape(const Chunk& chunk) {

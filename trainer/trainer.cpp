@@ -39,19 +39,19 @@ FlatState::Options flat_options(const TrainerOptions& options) {
 BatchPlan plan_batch(const TrainOptions& train, int64_t virtual_dp, int64_t dp) {
   BatchPlan plan;
   plan.shards = virtual_dp > 0 ? virtual_dp : dp;
-  BESSEMER_CHECK(virtual_dp == 0 || std::has_single_bit(static_cast<uint64_t>(virtual_dp)), "parallel.virtual_dp = ",
-                 virtual_dp, " is not a power of two; choose 1, 2, 4, 8 ...");
+  BESSEMER_CHECK(virtual_dp == 0 || std::has_single_bit(static_cast<uint64_t>(virtual_dp)),
+                 "parallel.virtual_dp = ", virtual_dp, " is not a power of two; choose 1, 2, 4, 8 ...");
   BESSEMER_CHECK(plan.shards % dp == 0, "parallel.virtual_dp = ", plan.shards, " cannot be shared by ", dp,
                  " data-parallel ranks; choose a multiple of ", dp, " or another parallel.dp");
-  BESSEMER_CHECK(train.global_batch > 0 && train.global_batch % plan.shards == 0, "train.global_batch = ",
-                 train.global_batch, " cannot be split over ", plan.shards,
+  BESSEMER_CHECK(train.global_batch > 0 && train.global_batch % plan.shards == 0,
+                 "train.global_batch = ", train.global_batch, " cannot be split over ", plan.shards,
                  virtual_dp > 0 ? " virtual shards (parallel.virtual_dp)" : " data-parallel ranks",
                  "; choose a multiple of ", plan.shards);
   const int64_t per_shard = train.global_batch / plan.shards;
   plan.micro_batch = train.micro_batch > 0 ? train.micro_batch : per_shard;
-  BESSEMER_CHECK(per_shard % plan.micro_batch == 0, "train.micro_batch = ", plan.micro_batch,
-                 " does not divide the ", per_shard, " sequences of a shard (train.global_batch ", train.global_batch, " / ",
-                 plan.shards, "); choose a divisor of ", per_shard);
+  BESSEMER_CHECK(per_shard % plan.micro_batch == 0, "train.micro_batch = ", plan.micro_batch, " does not divide the ",
+                 per_shard, " sequences of a shard (train.global_batch ", train.global_batch, " / ", plan.shards,
+                 "); choose a divisor of ", per_shard);
   plan.local_shards = plan.shards / dp;
   plan.accumulation = per_shard / plan.micro_batch;
   return plan;
@@ -66,12 +66,9 @@ struct Trainer::Totals {
 };
 
 Trainer::Trainer(models::Model& model, const TrainerOptions& options, const parallel::Grid& grid)
-    : model_(model),
-      options_(options),
-      grid_(grid),
+    : model_(model), options_(options), grid_(grid),
       plan_(plan_batch(options.train, options.parallel.virtual_dp, grid.dp.size())),
-      flat_(model, grid, flat_options(options)),
-      gradients_(flat_, grid, plan_.local_shards),
+      flat_(model, grid, flat_options(options)), gradients_(flat_, grid, plan_.local_shards),
       loss_scale_(options.train.precision == Precision::kFp16 ? LossScale(options.loss_scale) : LossScale()) {}
 
 StepResult Trainer::step(const NextBatch& next, bool stop_asked) {
@@ -163,8 +160,9 @@ void Trainer::update(double factor, double lr) {
     const Range range = flat_.updated(slot);
     if (range.empty()) continue;
     adam.weight_decay = slot.parameter->decay ? static_cast<float>(o.weight_decay) : 0.0f;
-    adam_update(adam, flat_.state(StateKind::kWeight, slot.bucket, range), flat_.grads.narrow(0, range.begin, range.size()),
-                flat_.state(StateKind::kMomentum, slot.bucket, range), flat_.state(StateKind::kVariance, slot.bucket, range),
+    adam_update(adam, flat_.state(StateKind::kWeight, slot.bucket, range),
+                flat_.grads.narrow(0, range.begin, range.size()), flat_.state(StateKind::kMomentum, slot.bucket, range),
+                flat_.state(StateKind::kVariance, slot.bucket, range),
                 flat_.half() ? flat_.weights.narrow(0, range.begin, range.size()) : at::Tensor());
   }
   if (!flat_.zero()) return;
@@ -182,9 +180,10 @@ void Trainer::refuse_non_finite(const Totals& totals) const {
                    slot.parameter->name);
     break;
   }
-  fail(ExitCode::kLossPolicy, "step ", step_ + 1, ": the ", std::isfinite(totals.loss.value()) ? "gradient norm" : "loss",
-       " is not finite (loss sum ", totals.loss.value(), " over ", totals.weight, " tokens)", where,
-       ". The weights of step ", step_, " are untouched. Lower optimizer.lr, lengthen optimizer.warmup, or lower optimizer.clip");
+  fail(ExitCode::kLossPolicy, "step ", step_ + 1, ": the ",
+       std::isfinite(totals.loss.value()) ? "gradient norm" : "loss", " is not finite (loss sum ", totals.loss.value(),
+       " over ", totals.weight, " tokens)", where, ". The weights of step ", step_,
+       " are untouched. Lower optimizer.lr, lengthen optimizer.warmup, or lower optimizer.clip");
 }
 
 double Trainer::evaluate(const NextBatch& next, int64_t batches) {

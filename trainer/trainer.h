@@ -62,8 +62,8 @@ class Trainer {
   Trainer(models::Model& model, const TrainerOptions& options, const parallel::Grid& grid);
 
   /// One optimizer update from micro_steps() micro-batches.
-  /// Errors: Error (77) where the loss or a gradient of an fp32 or bf16 run is not finite, naming where; the weights are
-  /// then as before the step.
+  /// Errors: Error (77) where the loss or a gradient of an fp32 or bf16 run is not finite, naming where; the weights
+  /// are then as before the step.
   StepResult step(const NextBatch& next, bool stop_asked = false);
 
   /// Mean loss over `batches` micro-batches of each rank, dropout off.

@@ -9,16 +9,9 @@ namespace bessemer::models {
 
 SelfAttention::SelfAttention(const std::string& prefix, int64_t layer, const ModelOptions& o, const parallel::Group& tp,
                              bool sequence_parallel)
-    : tp_(tp),
-      layer_(layer),
-      heads_(o.heads),
-      local_(o.heads / tp.size()),
-      local_kv_(o.kv_heads / tp.size()),
-      width_(o.hidden / o.heads),
-      rotary_(o.position == Position::kRotary),
-      theta_(o.rope_theta),
-      dropout_(prefix + "probabilities", o.attention_dropout),
-      residual_(prefix + "out", o.residual_dropout),
+    : tp_(tp), layer_(layer), heads_(o.heads), local_(o.heads / tp.size()), local_kv_(o.kv_heads / tp.size()),
+      width_(o.hidden / o.heads), rotary_(o.position == Position::kRotary), theta_(o.rope_theta),
+      dropout_(prefix + "probabilities", o.attention_dropout), residual_(prefix + "out", o.residual_dropout),
       qkv_(prefix, "qkv", {{"q", o.hidden}, {"k", o.kv_heads * width_}, {"v", o.kv_heads * width_}}, o.hidden, o.bias,
            o.init_std, tp),
       // Residual projections are drawn smaller, so that the stream does not grow with depth (Radford et al. 2019).
@@ -43,7 +36,8 @@ at::Tensor SelfAttention::operator()(const at::Tensor& x, const Pass& pass) cons
 at::Tensor SelfAttention::cached(const at::Tensor& qkv, const Pass& pass) const {
   KeyValues& kept = (*pass.cache)[static_cast<size_t>(layer_)];
   const int64_t s = qkv.size(0), b = qkv.size(1), seen = pass.first_position + s;
-  const auto split = qkv.view({s, b, local_ + 2 * local_kv_, width_}).split_with_sizes({local_, local_kv_, local_kv_}, 2);
+  const auto split =
+      qkv.view({s, b, local_ + 2 * local_kv_, width_}).split_with_sizes({local_, local_kv_, local_kv_}, 2);
   kept.keys.narrow(0, pass.first_position, s).copy_(split[1]);
   kept.values.narrow(0, pass.first_position, s).copy_(split[2]);
   return ops::attention(split[0], kept.keys.narrow(0, 0, seen), kept.values.narrow(0, 0, seen), {});

@@ -21,7 +21,8 @@ class SelfAttention {
   void list(std::vector<Parameter*>& out);
 
  private:
-  at::Tensor cached(const at::Tensor& qkv, const Pass& pass) const;  ///< [s, b, (a + 2 a_kv) / tp * d] -> [s, b, a / tp * d]
+  at::Tensor cached(const at::Tensor& qkv,
+                    const Pass& pass) const;  ///< [s, b, (a + 2 a_kv) / tp * d] -> [s, b, a / tp * d]
 
   parallel::Group tp_;
   int64_t layer_;

@@ -6,8 +6,7 @@
 namespace bessemer::models {
 
 StreamNorm::StreamNorm(const std::string& name, const ModelOptions& options, bool partial_gradients)
-    : kind_(options.norm),
-      eps_(options.norm_eps),
+    : kind_(options.norm), eps_(options.norm_eps),
       weight_(whole(name + ".weight", {options.hidden}, {Init::kOnes, 0.0}, partial_gradients)) {
   if (options.bias && kind_ == Norm::kLayerNorm) {
     bias_ = whole(name + ".bias", {options.hidden}, {Init::kZeros, 0.0}, partial_gradients);
@@ -17,8 +16,7 @@ StreamNorm::StreamNorm(const std::string& name, const ModelOptions& options, boo
 at::Tensor StreamNorm::operator()(Pass& pass) const {
   if (!pass.branch.defined()) return ops::norm(kind_, pass.residual, weight_.value, bias_.value, eps_);
   at::Tensor normed;
-  std::tie(pass.residual, normed) =
-      ops::add_norm(kind_, pass.residual, pass.branch, weight_.value, bias_.value, eps_);
+  std::tie(pass.residual, normed) = ops::add_norm(kind_, pass.residual, pass.branch, weight_.value, bias_.value, eps_);
   pass.branch.reset();
   return normed;
 }

@@ -59,7 +59,8 @@ Parameter whole(std::string name, std::vector<int64_t> shape, Filling filling, b
 VocabularySlice vocabulary_slice(int64_t vocab, const parallel::Group& tp) {
   VocabularySlice slice;
   slice.rows = (vocab + tp.size() - 1) / tp.size();
-  // Tensor cores want aligned rows of logits (nanoGPT pads 50,257 to 50,304 for it); a small vocabulary would only grow.
+  // Tensor cores want aligned rows of logits (nanoGPT pads 50,257 to 50,304 for it); a small vocabulary would only
+  // grow.
   if (slice.rows >= 1024) slice.rows = (slice.rows + 63) / 64 * 64;
   slice.begin = slice.rows * tp.rank();
   slice.valid = std::clamp<int64_t>(vocab - slice.begin, 0, slice.rows);

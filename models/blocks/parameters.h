@@ -36,6 +36,7 @@ struct VocabularySlice {
 };
 VocabularySlice vocabulary_slice(int64_t vocab, const parallel::Group& tp);
 /// A matrix [vocab, columns] cut so.
-Parameter split_vocabulary(std::string name, int64_t vocab, int64_t columns, Filling filling, const parallel::Group& tp);
+Parameter split_vocabulary(std::string name, int64_t vocab, int64_t columns, Filling filling,
+                           const parallel::Group& tp);
 
 }  // namespace bessemer::models

@@ -7,9 +7,7 @@
 namespace bessemer::models {
 
 VocabularyMatrix::VocabularyMatrix(const std::string& name, const ModelOptions& o, const parallel::Group& tp)
-    : tp_(tp),
-      vocab_(o.vocab),
-      slice_(vocabulary_slice(o.vocab, tp)),
+    : tp_(tp), vocab_(o.vocab), slice_(vocabulary_slice(o.vocab, tp)),
       weight_(split_vocabulary(name, o.vocab, o.hidden, {Init::kNormal, o.init_std}, tp)) {}
 
 at::Tensor VocabularyMatrix::embed(const Pass& pass) const {

@@ -13,9 +13,9 @@ namespace bessemer::models {
 class VocabularyMatrix {
  public:
   VocabularyMatrix(const std::string& name, const ModelOptions& options, const parallel::Group& tp);
-  at::Tensor embed(const Pass& pass) const;                          ///< [s, b, h], or [s / tp, b, h]
-  at::Tensor logits(const at::Tensor& x, const Pass& pass) const;    ///< -> [s, b, v / tp]
-  at::Tensor gather(const at::Tensor& logits) const;                 ///< [b, v / tp] -> fp32 [b, v], without padding
+  at::Tensor embed(const Pass& pass) const;                        ///< [s, b, h], or [s / tp, b, h]
+  at::Tensor logits(const at::Tensor& x, const Pass& pass) const;  ///< -> [s, b, v / tp]
+  at::Tensor gather(const at::Tensor& logits) const;               ///< [b, v / tp] -> fp32 [b, v], without padding
   const VocabularySlice& slice() const { return slice_; }
   Parameter& weight() { return weight_; }
 

@@ -9,11 +9,13 @@ namespace bessemer::models::ops {
 
 namespace {
 
-constexpr int64_t kBlock = 1024;           // elements at a time: a few buffers fit the first-level cache
+constexpr int64_t kBlock = 1024;  // elements at a time: a few buffers fit the first-level cache
 constexpr float kInverseSqrtTwoPi = 0.39894228040143268f;
 
 /// tanh-GELU is x * sigmoid(2 u), u = sqrt(2 / pi) (x + 0.044715 x^3).
-[[gnu::always_inline]] inline float tanh_gate(float x) { return 1.0f / (1.0f + exp_clamped(x * (-1.5957691216057308f - 0.0713548162726009f * x * x))); }
+[[gnu::always_inline]] inline float tanh_gate(float x) {
+  return 1.0f / (1.0f + exp_clamped(x * (-1.5957691216057308f - 0.0713548162726009f * x * x)));
+}
 [[gnu::always_inline]] inline float sigmoid(float x) { return 1.0f / (1.0f + exp_clamped(-x)); }
 
 }  // namespace
@@ -55,16 +57,19 @@ BESSEMER_CLONES void activation_block(Activation kind, const float* __restrict x
   }
 }
 
-BESSEMER_CLONES void multiply_block(const float* __restrict a, const float* __restrict b, int64_t n, float* __restrict y) {
+BESSEMER_CLONES void multiply_block(const float* __restrict a, const float* __restrict b, int64_t n,
+                                    float* __restrict y) {
   for (int64_t i = 0; i < n; ++i) y[i] = a[i] * b[i];
 }
 
-BESSEMER_CLONES void swiglu_block(const float* __restrict gate, const float* __restrict up, int64_t n, float* __restrict y) {
+BESSEMER_CLONES void swiglu_block(const float* __restrict gate, const float* __restrict up, int64_t n,
+                                  float* __restrict y) {
   for (int64_t i = 0; i < n; ++i) y[i] = gate[i] * sigmoid(gate[i]) * up[i];
 }
 
-BESSEMER_CLONES void swiglu_block_backward(const float* __restrict gate, const float* __restrict up, const float* __restrict dy,
-                                           int64_t n, float* __restrict dgate, float* __restrict dup) {
+BESSEMER_CLONES void swiglu_block_backward(const float* __restrict gate, const float* __restrict up,
+                                           const float* __restrict dy, int64_t n, float* __restrict dgate,
+                                           float* __restrict dup) {
   for (int64_t i = 0; i < n; ++i) {
     const float s = sigmoid(gate[i]);
     dgate[i] = dy[i] * up[i] * s * (1.0f + gate[i] * (1.0f - s));
@@ -79,12 +84,13 @@ template <class Work>
 void for_pieces(int64_t numel, int64_t f, const Work& work) {
   if (numel == 0) return;
   const int64_t per_row = (f + kBlock - 1) / kBlock;
-  at::parallel_for(0, numel / f * per_row, std::max<int64_t>(1, 32 * kBlock / std::min(f, kBlock)), [&](int64_t first, int64_t last) {
-    for (int64_t piece = first; piece < last; ++piece) {
-      const int64_t row = piece / per_row, column = piece % per_row * kBlock;
-      work(row, column, std::min(kBlock, f - column));
-    }
-  });
+  at::parallel_for(0, numel / f * per_row, std::max<int64_t>(1, 32 * kBlock / std::min(f, kBlock)),
+                   [&](int64_t first, int64_t last) {
+                     for (int64_t piece = first; piece < last; ++piece) {
+                       const int64_t row = piece / per_row, column = piece % per_row * kBlock;
+                       work(row, column, std::min(kBlock, f - column));
+                     }
+                   });
 }
 
 }  // namespace

@@ -25,9 +25,11 @@ at::Tensor keep_scale(at::IntArrayRef shape, const AttentionDropout& dropout, at
   return mask.to(device).to(at::kFloat).div_(1.0 - dropout.p);
 }
 
-at::Tensor composed(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, bool causal, const AttentionDropout& dropout) {
+at::Tensor composed(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, bool causal,
+                    const AttentionDropout& dropout) {
   const int64_t queries = q.size(2), keys = k.size(2);
-  auto scores = at::matmul(q.to(at::kFloat), k.to(at::kFloat).transpose(2, 3)) / std::sqrt(static_cast<double>(q.size(3)));
+  auto scores =
+      at::matmul(q.to(at::kFloat), k.to(at::kFloat).transpose(2, 3)) / std::sqrt(static_cast<double>(q.size(3)));
   if (causal) {
     const auto hidden = at::ones({queries, keys}, scores.options().dtype(at::kBool)).triu(keys - queries + 1);
     scores = scores.masked_fill(hidden, -std::numeric_limits<float>::infinity());
@@ -45,7 +47,8 @@ at::Tensor fused(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, 
   if (causal && !square && queries > 1) {  // is_causal is aligned top-left; the last query sees every key
     visible = at::ones({queries, keys}, q.options().dtype(at::kBool)).tril(keys - queries);
   }
-  return at::scaled_dot_product_attention(q, k, v, visible, 0.0, causal && square, std::nullopt, q.size(1) != k.size(1));
+  return at::scaled_dot_product_attention(q, k, v, visible, 0.0, causal && square, std::nullopt,
+                                          q.size(1) != k.size(1));
 }
 
 using torch::autograd::AutogradContext;
@@ -69,9 +72,14 @@ struct CpuPackedAttention : torch::autograd::Function<CpuPackedAttention> {
   static tensor_list backward(AutogradContext* ctx, const tensor_list& gradients) {
     const auto saved = ctx->get_saved_variables();
     const auto shape = ctx->saved_data["shape"].toIntVector(), dropout = ctx->saved_data["dropout"].toIntVector();
-    const PackedAttention io{shape[0], shape[1], shape[2] != 0,
-                             {ctx->saved_data["p"].toDouble(), static_cast<uint64_t>(dropout[0]), dropout[1], dropout[2], dropout[3]},
-                             saved[0], {}, saved[1]};
+    const PackedAttention io{
+        shape[0],
+        shape[1],
+        shape[2] != 0,
+        {ctx->saved_data["p"].toDouble(), static_cast<uint64_t>(dropout[0]), dropout[1], dropout[2], dropout[3]},
+        saved[0],
+        {},
+        saved[1]};
     auto dqkv = at::empty_like(io.qkv);
     packed_attention_backward_cpu(io, gradients[0].contiguous(), dqkv);
     return {dqkv, {}};
@@ -95,10 +103,11 @@ at::Tensor attention(const at::Tensor& q, const at::Tensor& k, const at::Tensor&
 
 at::Tensor packed_attention(const at::Tensor& qkv, int64_t heads, int64_t kv_heads, const AttentionMask& mask,
                             const AttentionDropout& dropout) {
-  if (qkv.is_cpu()) return CpuPackedAttention::apply(qkv, PackedAttention{heads, kv_heads, mask.causal, dropout, {}, {}, {}});
+  if (qkv.is_cpu())
+    return CpuPackedAttention::apply(qkv, PackedAttention{heads, kv_heads, mask.causal, dropout, {}, {}, {}});
   const auto split = qkv.view({qkv.size(0), qkv.size(1), heads + 2 * kv_heads, -1});
-  return attention(split.narrow(2, 0, heads), split.narrow(2, heads, kv_heads), split.narrow(2, heads + kv_heads, kv_heads),
-                   mask, dropout);
+  return attention(split.narrow(2, 0, heads), split.narrow(2, heads, kv_heads),
+                   split.narrow(2, heads + kv_heads, kv_heads), mask, dropout);
 }
 
 }  // namespace bessemer::models::ops

@@ -11,7 +11,8 @@ struct AttentionMask {
   bool causal = true;
 };
 
-/// Dropout of attention probabilities: a mask that is a function of (key, global row, global head, query, key position).
+/// Dropout of attention probabilities: a mask that is a function of (key, global row, global head, query, key
+/// position).
 struct AttentionDropout {
   double p = 0.0;
   uint64_t key = 0;
@@ -20,8 +21,8 @@ struct AttentionDropout {
   int64_t heads = 0;       ///< query heads of the whole model
 };
 
-/// softmax(q k^T / sqrt(d), masked) v. a must be a multiple of a_kv (grouped queries: head i uses key head i / (a / a_kv)).
-/// \param q     [s_q, b, a, d]; \param k, v  [s_k, b, a_kv, d]; last dimension contiguous, other strides free
+/// softmax(q k^T / sqrt(d), masked) v. a must be a multiple of a_kv (grouped queries: head i uses key head i / (a /
+/// a_kv)). \param q     [s_q, b, a, d]; \param k, v  [s_k, b, a_kv, d]; last dimension contiguous, other strides free
 /// \return      [s_q, b, a * d]
 at::Tensor attention(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, const AttentionMask& mask,
                      const AttentionDropout& dropout = {});

@@ -116,7 +116,8 @@ struct Shape {
   /// Rows [s, wide] of head `head` of `x`, which holds `all` heads per position.
   void read(const at::Tensor& x, int64_t all, int64_t row, int64_t head, float* to) const {
     const void* data = x.const_data_ptr();
-    if (whole()) return copy_rows(static_cast<const float*>(data) + (row * all + head) * d, b * all * d, to, wide, s, d);
+    if (whole())
+      return copy_rows(static_cast<const float*>(data) + (row * all + head) * d, b * all * d, to, wide, s, d);
     for (int64_t i = 0; i < s; ++i) {
       const float* values = to_float(data, type, ((i * b + row) * all + head) * d, d, to + i * wide);
       if (values != to + i * wide) std::copy(values, values + d, to + i * wide);
@@ -163,7 +164,9 @@ void drop(const PackedAttention& io, const Shape& shape, int64_t row, int64_t he
   }
 }
 
-int64_t forward_memory(const Shape& shape) { return 3 * shape.block() + shape.wide * shape.keys + kQueries * shape.keys; }
+int64_t forward_memory(const Shape& shape) {
+  return 3 * shape.block() + shape.wide * shape.keys + kQueries * shape.keys;
+}
 
 void forward_of(PackedAttention& io, const Shape& shape, int64_t row, int64_t kv, float* memory) {
   const int64_t all = shape.heads + 2 * shape.kv_heads, block = shape.block();
@@ -177,10 +180,13 @@ void forward_of(PackedAttention& io, const Shape& shape, int64_t row, int64_t kv
     scale_row(q, 1.0f / std::sqrt(static_cast<float>(shape.d)), block);
     for (int64_t first = 0; first < shape.s; first += kQueries) {
       const Rows rows(first, shape, io.causal);
-      small_gemm(rows.count, rows.width, shape.d, {q + first * shape.wide, shape.wide, 1}, {kt, shape.keys, 1}, p, shape.keys, false);
-      for (int64_t i = 0; i < rows.count; ++i) lse[first + i] = exp_row(p + i * shape.keys, rows.visible(i), rows.width);
+      small_gemm(rows.count, rows.width, shape.d, {q + first * shape.wide, shape.wide, 1}, {kt, shape.keys, 1}, p,
+                 shape.keys, false);
+      for (int64_t i = 0; i < rows.count; ++i)
+        lse[first + i] = exp_row(p + i * shape.keys, rows.visible(i), rows.width);
       drop(io, shape, row, head, rows, p);
-      small_gemm(rows.count, shape.wide, rows.keys, {p, shape.keys, 1}, {v, shape.wide, 1}, out + first * shape.wide, shape.wide, false);
+      small_gemm(rows.count, shape.wide, rows.keys, {p, shape.keys, 1}, {v, shape.wide, 1}, out + first * shape.wide,
+                 shape.wide, false);
     }
     shape.write(out, io.y, shape.heads, row, head);
   }
@@ -190,7 +196,8 @@ int64_t backward_memory(const Shape& shape) {
   return 6 * shape.block() + 2 * shape.wide * shape.keys + 3 * kQueries * shape.keys;
 }
 
-void backward_of(const PackedAttention& io, const Shape& shape, const Gradients& gradients, int64_t row, int64_t kv, float* memory) {
+void backward_of(const PackedAttention& io, const Shape& shape, const Gradients& gradients, int64_t row, int64_t kv,
+                 float* memory) {
   const int64_t all = shape.heads + 2 * shape.kv_heads, block = shape.block(), wide = shape.wide, keys = shape.keys;
   const float scale = 1.0f / std::sqrt(static_cast<float>(shape.d));
   float *q = memory, *k = q + block, *dout = k + block, *dq = dout + block, *dk = dq + block;
@@ -210,7 +217,8 @@ void backward_of(const PackedAttention& io, const Shape& shape, const Gradients&
       const Rows rows(first, shape, io.causal);
       const int64_t at = first * wide;
       small_gemm(rows.count, rows.width, shape.d, {q + at, wide, 1}, {kt, keys, 1}, p, keys, false);
-      for (int64_t i = 0; i < rows.count; ++i) probability_row(p + i * keys, lse[first + i], rows.visible(i), rows.width);
+      for (int64_t i = 0; i < rows.count; ++i)
+        probability_row(p + i * keys, lse[first + i], rows.visible(i), rows.width);
       small_gemm(rows.count, rows.width, shape.d, {dout + at, wide, 1}, {vt, keys, 1}, dp, keys, false);
       if (dropped != p) std::copy(p, p + rows.count * keys, dropped);
       drop(io, shape, row, head, rows, dropped);

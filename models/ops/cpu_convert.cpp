@@ -112,7 +112,8 @@ at::Tensor narrowed(const at::Tensor& given, at::ScalarType type) {
 }
 
 void add_rounded(at::Tensor sum, const at::Tensor& x) {
-  if (!sum.is_cpu() || !sum.is_contiguous() || !x.is_contiguous() || x.scalar_type() != at::kFloat || sum.scalar_type() == at::kFloat) {
+  if (!sum.is_cpu() || !sum.is_contiguous() || !x.is_contiguous() || x.scalar_type() != at::kFloat ||
+      sum.scalar_type() == at::kFloat) {
     sum.add_(x);  // LibTorch computes 16-bit plus fp32 in fp32 too
     return;
   }

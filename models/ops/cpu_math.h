@@ -53,8 +53,8 @@ struct Normal {
 
 /// The normal distribution at x, relative error 3e-7 in both tails (as far as e^(-x^2/2) has it).
 ///
-/// erfc(a) = e^(-a^2) t Q(t) with t = 1 / (1 + 0.4 a), as Abramowitz and Stegun 7.1.26; Q is a least-squares fit of degree 9
-/// to erfcx(a) / t on a in [0, 10.5], relative error 1.1e-8.
+/// erfc(a) = e^(-a^2) t Q(t) with t = 1 / (1 + 0.4 a), as Abramowitz and Stegun 7.1.26; Q is a least-squares fit of
+/// degree 9 to erfcx(a) / t on a in [0, 10.5], relative error 1.1e-8.
 [[gnu::always_inline]] inline Normal normal(float x) {
   const float a = (x < 0.0f ? -x : x) * 0.70710678118654752f;
   const float t = 1.0f / (1.0f + 0.4f * a);

@@ -30,8 +30,8 @@ void row_sums(const at::Tensor& logits, int64_t valid, const at::Tensor& top, co
   sums[1].copy_(at::where(ours, real.gather(1, at::where(ours, local, 0).unsqueeze(1)).squeeze(1), 0.0));
 }
 
-void logits_to_gradient(at::Tensor& logits, int64_t valid, const at::Tensor& lse, const at::Tensor& targets, int64_t begin,
-                        const at::Tensor& scale) {
+void logits_to_gradient(at::Tensor& logits, int64_t valid, const at::Tensor& lse, const at::Tensor& targets,
+                        int64_t begin, const at::Tensor& scale) {
   if (logits.is_cpu()) return logits_to_gradient_cpu(logits, valid, lse, targets, begin, scale);
   auto p = (logits.narrow(1, 0, valid).to(at::kFloat) - lse.unsqueeze(1)).exp_();
   p.sub_(at::arange(valid, targets.options()).unsqueeze(0).eq((targets - begin).unsqueeze(1)).to(at::kFloat));

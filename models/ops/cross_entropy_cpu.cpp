@@ -52,10 +52,12 @@ template <class Work>
 void for_rows(const at::Tensor& logits, int64_t valid, const Work& work) {
   const int64_t v = logits.size(1);
   const void* data = logits.const_data_ptr();
-  at::parallel_for(0, logits.size(0), std::max<int64_t>(1, 16384 / std::max<int64_t>(v, 1)), [&](int64_t first, int64_t last) {
-    std::vector<float> buffer(v);
-    for (int64_t row = first; row < last; ++row) work(row, to_float(data, logits.scalar_type(), row * v, valid, buffer.data()), buffer.data());
-  });
+  at::parallel_for(0, logits.size(0), std::max<int64_t>(1, 16384 / std::max<int64_t>(v, 1)),
+                   [&](int64_t first, int64_t last) {
+                     std::vector<float> buffer(v);
+                     for (int64_t row = first; row < last; ++row)
+                       work(row, to_float(data, logits.scalar_type(), row * v, valid, buffer.data()), buffer.data());
+                   });
 }
 
 }  // namespace
@@ -65,9 +67,9 @@ void row_maximum_cpu(const at::Tensor& logits, int64_t valid, at::Tensor& top) {
   for_rows(logits, valid, [&](int64_t row, const float* x, float*) { out[row] = maximum(x, valid); });
 }
 
-void row_sums_cpu(const at::Tensor& logits, int64_t valid, const at::Tensor& top, const at::Tensor& targets, int64_t begin,
-                  at::Tensor& sums) {
-  const auto *most = top.const_data_ptr<float>();
+void row_sums_cpu(const at::Tensor& logits, int64_t valid, const at::Tensor& top, const at::Tensor& targets,
+                  int64_t begin, at::Tensor& sums) {
+  const auto* most = top.const_data_ptr<float>();
   const auto* target = targets.const_data_ptr<int64_t>();
   auto* out = sums.mutable_data_ptr<float>();
   const int64_t n = logits.size(0);

@@ -52,7 +52,8 @@ void scatter_rows(const at::Tensor& ids, const at::Tensor& dy, int64_t vocab_beg
 }
 
 struct CpuEmbedding : torch::autograd::Function<CpuEmbedding> {
-  static at::Tensor forward(AutogradContext* ctx, const at::Tensor& ids, const at::Tensor& weight, int64_t vocab_begin) {
+  static at::Tensor forward(AutogradContext* ctx, const at::Tensor& ids, const at::Tensor& weight,
+                            int64_t vocab_begin) {
     const auto tokens = ids.contiguous();
     ctx->save_for_backward({tokens, weight});
     ctx->saved_data["vocab_begin"] = vocab_begin;

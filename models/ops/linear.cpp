@@ -67,8 +67,8 @@ struct Linear : torch::autograd::Function<Linear> {
 }  // namespace
 
 // Measured on a Xeon with avx512_bf16 but no AMX, one core, 768 x 128 x 128: fp32 160 GFLOP/s, bf16 by oneDNN 78, bf16
-// through fp32 with its conversions 126 (vdpbf16ps itself reaches 89, half of what fp32's vfmadd231ps does). The sums are
-// fp32 either way.
+// through fp32 with its conversions 126 (vdpbf16ps itself reaches 89, half of what fp32's vfmadd231ps does). The sums
+// are fp32 either way.
 bool products_through_fp32(at::Device device, at::ScalarType dtype) {
   static const bool tiles = at::cpu::init_amx();  // asks the kernel for them, once
   return device.is_cpu() && dtype != at::kFloat && !tiles;

@@ -37,7 +37,8 @@ struct CpuNorm : torch::autograd::Function<CpuNorm> {
     const bool has_residual = ctx->saved_data["residual"].toBool();
     const auto& dy = gradients.back();
     if (!dy.defined()) return {gradients[0], {}, {}, has_residual ? gradients[0] : at::Tensor(), {}, {}};
-    NormBackward io{.centered = ctx->saved_data["centered"].toBool(), .x = saved[0], .weight = saved[1], .stats = saved[3]};
+    NormBackward io{
+        .centered = ctx->saved_data["centered"].toBool(), .x = saved[0], .weight = saved[1], .stats = saved[3]};
     io.dy = dy.contiguous();
     if (has_residual && gradients[0].defined()) io.dsum = gradients[0].contiguous();
     io.dx = at::empty_like(io.x);

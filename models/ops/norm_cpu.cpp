@@ -37,7 +37,8 @@ struct RowStats {
 void add_rows(const float* a, const float* b, int64_t n, float* y);
 RowStats row_stats(const float* x, int64_t n, bool centered, float eps);
 void norm_row(const float* x, RowStats stats, const float* weight, const float* bias, int64_t n, float* y);
-void norm_row_backward(const float* x, RowStats stats, const float* weight, const float* dy, int64_t n, bool centered, float* dx);
+void norm_row_backward(const float* x, RowStats stats, const float* weight, const float* dy, int64_t n, bool centered,
+                       float* dx);
 void norm_row_parameters(const float* x, RowStats stats, const float* dy, int64_t n, float* dweight, float* dbias);
 
 BESSEMER_CLONES void add_rows(const float* a, const float* b, int64_t n, float* y) {
@@ -51,7 +52,8 @@ BESSEMER_CLONES RowStats row_stats(const float* x, int64_t n, bool centered, flo
   return {mean, 1.0f / std::sqrt(variance + eps)};
 }
 
-BESSEMER_CLONES void norm_row(const float* x, RowStats stats, const float* weight, const float* bias, int64_t n, float* __restrict y) {
+BESSEMER_CLONES void norm_row(const float* x, RowStats stats, const float* weight, const float* bias, int64_t n,
+                              float* __restrict y) {
   if (bias != nullptr) {
     for (int64_t i = 0; i < n; ++i) y[i] = (x[i] - stats.mean) * stats.rstd * weight[i] + bias[i];
   } else {
@@ -67,8 +69,8 @@ BESSEMER_CLONES void norm_row_backward(const float* x, RowStats stats, const flo
   for (int64_t i = 0; i < n; ++i) dx[i] = rstd * (dy[i] * weight[i] - g - (x[i] - mean) * rstd * gx);
 }
 
-BESSEMER_CLONES void norm_row_parameters(const float* x, RowStats stats, const float* dy, int64_t n, float* __restrict dweight,
-                                         float* __restrict dbias) {
+BESSEMER_CLONES void norm_row_parameters(const float* x, RowStats stats, const float* dy, int64_t n,
+                                         float* __restrict dweight, float* __restrict dbias) {
   for (int64_t i = 0; i < n; ++i) {
     dweight[i] += dy[i] * ((x[i] - stats.mean) * stats.rstd);
     dbias[i] += dy[i];

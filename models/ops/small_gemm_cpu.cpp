@@ -28,7 +28,8 @@ template <int R, int C>
 
 /// All rows of C vectors' width.
 template <int R, int C>
-[[gnu::always_inline]] inline void stripe(int64_t m, int64_t k, Strided a, Strided b, float* c, int64_t c_row, bool add) {
+[[gnu::always_inline]] inline void stripe(int64_t m, int64_t k, Strided a, Strided b, float* c, int64_t c_row,
+                                          bool add) {
   int64_t i = 0;
   for (; i + R <= m; i += R) tile<R, C>(k, {a.data + i * a.row, a.row, a.column}, b, c + i * c_row, c_row, add);
   for (; i < m; ++i) tile<1, C>(k, {a.data + i * a.row, a.row, a.column}, b, c + i * c_row, c_row, add);
@@ -47,7 +48,8 @@ template <int R, int C>
 
 }  // namespace
 
-BESSEMER_CLONES void copy_rows(const float* from, int64_t from_row, float* to, int64_t to_row, int64_t rows, int64_t n) {
+BESSEMER_CLONES void copy_rows(const float* from, int64_t from_row, float* to, int64_t to_row, int64_t rows,
+                               int64_t n) {
   for (int64_t i = 0; i < rows; ++i) {  // by vectors: for rows this short a call of memcpy costs more than the copy
     for (int64_t j = 0; j < n; j += kWidth) {
       *reinterpret_cast<Vector*>(to + i * to_row + j) = *reinterpret_cast<const Vector*>(from + i * from_row + j);
@@ -70,7 +72,8 @@ BESSEMER_CLONES void transpose(int64_t m, int64_t n, const float* from, int64_t 
   }
 }
 
-BESSEMER_CLONES void small_gemm(int64_t m, int64_t n, int64_t k, Strided a, Strided b, float* c, int64_t c_row, bool add) {
+BESSEMER_CLONES void small_gemm(int64_t m, int64_t n, int64_t k, Strided a, Strided b, float* c, int64_t c_row,
+                                bool add) {
   int64_t j = 0;
   for (; j + 4 * kWidth <= n; j += 4 * kWidth) stripe<4, 4>(m, k, a, {b.data + j, b.row, 1}, c + j, c_row, add);
   for (; j + 2 * kWidth <= n; j += 2 * kWidth) stripe<8, 2>(m, k, a, {b.data + j, b.row, 1}, c + j, c_row, add);

@@ -1,5 +1,5 @@
-// Each operator, forward and backward, beside LibTorch's own in the same run. Arguments: rows of the micro-batch, hidden
-// size, feed-forward (or vocabulary) size; nanoGPT's CPU setting and GPT-2 124M's. Run on one idle core:
+// Each operator, forward and backward, beside LibTorch's own in the same run. Arguments: rows of the micro-batch,
+// hidden size, feed-forward (or vocabulary) size; nanoGPT's CPU setting and GPT-2 124M's. Run on one idle core:
 //   OMP_NUM_THREADS=1 ./ops_bench
 #include <ATen/Parallel.h>
 #include <benchmark/benchmark.h>
@@ -69,7 +69,8 @@ void attention_aten(benchmark::State& state) {  // as nanoGPT: batch first
   forward_backward(state, [&] {
     const auto parts = qkv.split(h, 2);
     const auto by_head = [&](const at::Tensor& x) { return x.view({b, kSequence, heads, h / heads}).transpose(1, 2); };
-    const auto y = at::scaled_dot_product_attention(by_head(parts[0]), by_head(parts[1]), by_head(parts[2]), {}, 0.0, true);
+    const auto y =
+        at::scaled_dot_product_attention(by_head(parts[0]), by_head(parts[1]), by_head(parts[2]), {}, 0.0, true);
     return y.transpose(1, 2).contiguous().view({b, kSequence, h});
   });
 }

@@ -24,7 +24,8 @@ TEST(Check, NamesAllThatIsWrongAtOnce) {
   c.model.heads = 5, c.parallel.dp = 3, c.optimizer.min_lr = 1;
   const auto got = check(c, 8);
   EXPECT_THAT(got, Contains(HasSubstr("model.hidden 128 cannot be split over model.heads 5")));
-  EXPECT_THAT(got, Contains(HasSubstr("parallel.dp 3 x parallel.tp 1 = 3 ranks, but this job has 8; start `mpirun -n 3`")));
+  EXPECT_THAT(got,
+              Contains(HasSubstr("parallel.dp 3 x parallel.tp 1 = 3 ranks, but this job has 8; start `mpirun -n 3`")));
   EXPECT_THAT(got, Contains(HasSubstr("optimizer.min_lr 1 is above optimizer.lr 0.001")));
 }
 
@@ -38,9 +39,11 @@ TEST(Check, WantsTpToDivideTheRanks) {
 TEST(Check, WantsTheBatchToBeMicroTimesDpTimesAWholeNumber) {
   RunConfig c;
   c.train.global_batch = 10;
-  EXPECT_THAT(check(c, 4), ElementsAre(HasSubstr("train.global_batch 10 is not a multiple of dp 4; choose for example 12")));
+  EXPECT_THAT(check(c, 4),
+              ElementsAre(HasSubstr("train.global_batch 10 is not a multiple of dp 4; choose for example 12")));
   c.train.micro_batch = 3;
-  EXPECT_THAT(check(c, 2), ElementsAre(HasSubstr("train.global_batch 10 is not train.micro_batch 3 x dp 2 x a whole number")));
+  EXPECT_THAT(check(c, 2),
+              ElementsAre(HasSubstr("train.global_batch 10 is not train.micro_batch 3 x dp 2 x a whole number")));
   c.train.micro_batch = 5;
   EXPECT_THAT(check(c, 2), IsEmpty());
 }
@@ -55,13 +58,15 @@ TEST(Check, KnowsTheRulesOfVirtualRanks) {
   c.parallel.virtual_dp = 16;
   EXPECT_THAT(check(c, 4), ElementsAre(HasSubstr("train.global_batch 8 is not a multiple of parallel.virtual_dp 16")));
   c.parallel.virtual_dp = 4, c.train.micro_batch = 4;
-  EXPECT_THAT(check(c, 2), ElementsAre(HasSubstr("= 2 sequences per virtual rank are not a multiple of train.micro_batch 4")));
+  EXPECT_THAT(check(c, 2),
+              ElementsAre(HasSubstr("= 2 sequences per virtual rank are not a multiple of train.micro_batch 4")));
 }
 
 TEST(Check, RefusesBackendsThatCannotCarryTheDevice) {
   RunConfig c;
   c.parallel.backend = parallel::BackendKind::kNccl, c.parallel.device = parallel::DeviceKind::kCpu;
-  EXPECT_THAT(check(c, 1), ElementsAre(HasSubstr("parallel.backend = nccl carries device tensors, but parallel.device = cpu")));
+  EXPECT_THAT(check(c, 1),
+              ElementsAre(HasSubstr("parallel.backend = nccl carries device tensors, but parallel.device = cpu")));
 }
 
 TEST(Layout, MultipliesToTheGlobalBatch) {
@@ -97,8 +102,10 @@ TEST(CheckData, NamesTheDirectoryAndHowToMakeOne) {
 }
 
 TEST(WithOrigins, AddsWhereTheNamedOptionsWereGiven) {
-  const std::map<std::string, std::string> origins{{"train.steps", "run.ini:3"}, {"model.heads", "default"}, {"train.step", "x:1"}};
-  EXPECT_THAT(with_origins({"train.steps 3 and model.heads 4", "nothing"}, origins), ElementsAre("train.steps 3 and model.heads 4 [train.steps: run.ini:3]", "nothing"));
+  const std::map<std::string, std::string> origins{
+      {"train.steps", "run.ini:3"}, {"model.heads", "default"}, {"train.step", "x:1"}};
+  EXPECT_THAT(with_origins({"train.steps 3 and model.heads 4", "nothing"}, origins),
+              ElementsAre("train.steps 3 and model.heads 4 [train.steps: run.ini:3]", "nothing"));
 }
 
 TEST(Recipes, EveryIniFileLoadsAndFitsOneRank) {

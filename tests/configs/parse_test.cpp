@@ -39,11 +39,14 @@ TEST(Parse, ReachesEveryOptionFromFileEnvironmentAndCommandLine) {
   RunConfig defaults;
   for (const auto& option : visit(defaults)) {
     std::string value = other_value(option);
-    if (option.name.rfind("loss_scale.", 0) == 0 && option.kind == "number" && option.name != "loss_scale.backoff") value = "3";
+    if (option.name.rfind("loss_scale.", 0) == 0 && option.kind == "number" && option.name != "loss_scale.backoff")
+      value = "3";
     if (option.name == "loss_scale.backoff") value = "0.25";
     if (option.name == "model.rope_theta") value = "3";
-    const auto file = files.write("f.ini", "[" + option.section() + "]\n" + option.key() + " = " + ini_value(value) + "\n");
-    for (Parsed got : {parse({file, "", {}, {}}), variable(variable_name(option.name), value), arguments({"--" + option.name + "=" + value})}) {
+    const auto file =
+        files.write("f.ini", "[" + option.section() + "]\n" + option.key() + " = " + ini_value(value) + "\n");
+    for (Parsed got : {parse({file, "", {}, {}}), variable(variable_name(option.name), value),
+                       arguments({"--" + option.name + "=" + value})}) {
       EXPECT_THAT(got.problems, IsEmpty()) << option.name;
       for (const auto& o : visit(got.config)) {
         if (o.name != option.name) continue;
@@ -57,7 +60,8 @@ TEST(Parse, ReachesEveryOptionFromFileEnvironmentAndCommandLine) {
 TEST(Parse, LaterSourcesWin) {
   Files files;
   const auto file = files.write("run.ini", "[model]\nlayers = 3\nhidden = 32\nheads = 2\npreset = tiny\n");
-  const auto got = parse({file, "", {{"BESSEMER_MODEL_HIDDEN", "48"}, {"BESSEMER_MODEL_HEADS", "3"}}, {"--model.heads=6"}});
+  const auto got =
+      parse({file, "", {{"BESSEMER_MODEL_HIDDEN", "48"}, {"BESSEMER_MODEL_HEADS", "3"}}, {"--model.heads=6"}});
   EXPECT_THAT(got.problems, IsEmpty());
   EXPECT_EQ(got.config.model.sequence, 32);  // tiny's
   EXPECT_EQ(got.config.model.layers, 3);     // the file's, over tiny's 2
@@ -81,16 +85,26 @@ TEST(Parse, PresetOfTheCommandLineReplacesTheFiles) {
 TEST(Parse, SuggestsForUnknownOptionsWithTheirPlace) {
   Files files;
   const auto file = files.write("run.ini", "steps = 3\n[model]\n\nlayres = 3\n[foo]\nbar = 1\n");
-  const auto got = parse({file, "", {{"BESSEMER_MODEL_LAYRES", "3"}, {"BESSEMER_LIBTORCH", "/x"}, {"BESSEMER_TRIAN_STEPS", "1"}},
+  const auto got = parse({file,
+                          "",
+                          {{"BESSEMER_MODEL_LAYRES", "3"}, {"BESSEMER_LIBTORCH", "/x"}, {"BESSEMER_TRIAN_STEPS", "1"}},
                           {"--model.hiden=64", "--resume=none", "--model.lay=3", "stray"}});
-  EXPECT_THAT(got.problems, Contains(AllOf(HasSubstr(file + ":4: unknown option model.layres"), HasSubstr("did you mean model.layers?"))));
-  EXPECT_THAT(got.problems, Contains(AllOf(HasSubstr(file + ":1: unknown option steps (outside of any [section])"), HasSubstr("did you mean train.steps?"))));
+  EXPECT_THAT(got.problems, Contains(AllOf(HasSubstr(file + ":4: unknown option model.layres"),
+                                           HasSubstr("did you mean model.layers?"))));
+  EXPECT_THAT(got.problems, Contains(AllOf(HasSubstr(file + ":1: unknown option steps (outside of any [section])"),
+                                           HasSubstr("did you mean train.steps?"))));
   EXPECT_THAT(got.problems, Contains(HasSubstr(file + ":6: unknown option foo.bar")));
-  EXPECT_THAT(got.problems, Contains(HasSubstr("unknown environment variable BESSEMER_MODEL_LAYRES; did you mean BESSEMER_MODEL_LAYERS?")));
-  EXPECT_THAT(got.problems, Contains(HasSubstr("unknown environment variable BESSEMER_TRIAN_STEPS; did you mean BESSEMER_TRAIN_STEPS?")));
-  EXPECT_THAT(got.problems, Contains(HasSubstr("unknown option --model.hiden (command line); did you mean model.hidden?")));
+  EXPECT_THAT(
+      got.problems,
+      Contains(HasSubstr("unknown environment variable BESSEMER_MODEL_LAYRES; did you mean BESSEMER_MODEL_LAYERS?")));
+  EXPECT_THAT(
+      got.problems,
+      Contains(HasSubstr("unknown environment variable BESSEMER_TRIAN_STEPS; did you mean BESSEMER_TRAIN_STEPS?")));
+  EXPECT_THAT(got.problems,
+              Contains(HasSubstr("unknown option --model.hiden (command line); did you mean model.hidden?")));
   EXPECT_THAT(got.problems, Contains(HasSubstr("unknown option --resume (command line); did you mean run.resume?")));
-  EXPECT_THAT(got.problems, Contains(HasSubstr("unknown option --model.lay (command line)")));  // abbreviations are not guessed
+  EXPECT_THAT(got.problems,
+              Contains(HasSubstr("unknown option --model.lay (command line)")));  // abbreviations are not guessed
   EXPECT_THAT(got.problems, Contains(HasSubstr("unexpected argument 'stray'")));
   EXPECT_THAT(got.problems, testing::SizeIs(9));
 }
@@ -98,18 +112,25 @@ TEST(Parse, SuggestsForUnknownOptionsWithTheirPlace) {
 TEST(Parse, NamesOptionPlaceAndReasonOfABadValue) {
   Files files;
   const auto file = files.write("run.ini", "[model]\nlayers = -1\nactivation = gulu\ntied = perhaps\ndropout = 1.5\n");
-  const auto got = parse({file, "", {{"BESSEMER_TRAIN_STEPS", "1e3x"}}, {"--optimizer.lr=fast", "--model.heads=0", "--run.seed=-1"}});
-  EXPECT_THAT(got.problems, ElementsAre(HasSubstr(file + ":2: model.layers = '-1' is negative"),
-                                        HasSubstr(file + ":3: model.activation = 'gulu' is not one of gelu|gelu_tanh|swiglu|relu|relu2; did you mean gelu?"),
-                                        HasSubstr(file + ":4: model.tied = 'perhaps' is neither yes nor no"), HasSubstr(file + ":5: model.dropout = '1.5' is not a share"),
-                                        HasSubstr("environment variable BESSEMER_TRAIN_STEPS: train.steps = '1e3x' is not a count"),
-                                        HasSubstr("command line: optimizer.lr = 'fast' is not a number"),
-                                        HasSubstr("command line: model.heads = '0' is too small; the least is 1"),
-                                        HasSubstr("command line: run.seed = '-1' is not a seed")));
+  const auto got = parse(
+      {file, "", {{"BESSEMER_TRAIN_STEPS", "1e3x"}}, {"--optimizer.lr=fast", "--model.heads=0", "--run.seed=-1"}});
+  EXPECT_THAT(
+      got.problems,
+      ElementsAre(
+          HasSubstr(file + ":2: model.layers = '-1' is negative"),
+          HasSubstr(file +
+                    ":3: model.activation = 'gulu' is not one of gelu|gelu_tanh|swiglu|relu|relu2; did you mean gelu?"),
+          HasSubstr(file + ":4: model.tied = 'perhaps' is neither yes nor no"),
+          HasSubstr(file + ":5: model.dropout = '1.5' is not a share"),
+          HasSubstr("environment variable BESSEMER_TRAIN_STEPS: train.steps = '1e3x' is not a count"),
+          HasSubstr("command line: optimizer.lr = 'fast' is not a number"),
+          HasSubstr("command line: model.heads = '0' is too small; the least is 1"),
+          HasSubstr("command line: run.seed = '-1' is not a seed")));
 }
 
 TEST(Parse, ShowsBothValuesOfAnOptionGivenTwice) {
-  EXPECT_THAT(arguments({"--train.steps=1", "--train.steps=2"}).problems, ElementsAre("--train.steps is given twice on the command line, as '1' and as '2'"));
+  EXPECT_THAT(arguments({"--train.steps=1", "--train.steps=2"}).problems,
+              ElementsAre("--train.steps is given twice on the command line, as '1' and as '2'"));
 }
 
 TEST(Parse, RefusesAnUnknownPreset) {

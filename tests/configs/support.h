@@ -1,6 +1,5 @@
 #pragma once
 #include <gtest/gtest.h>
-
 #include <unistd.h>
 
 #include <filesystem>
@@ -14,7 +13,8 @@ class Files {
  public:
   Files() {
     const auto* test = testing::UnitTest::GetInstance()->current_test_info();
-    root_ = std::filesystem::temp_directory_path() / (std::string("bessemer-") + test->test_suite_name() + "-" + test->name() + "-" + std::to_string(::getpid()));
+    root_ = std::filesystem::temp_directory_path() / (std::string("bessemer-") + test->test_suite_name() + "-" +
+                                                      test->name() + "-" + std::to_string(::getpid()));
     std::filesystem::remove_all(root_);
     std::filesystem::create_directories(root_);
   }

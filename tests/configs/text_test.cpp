@@ -1,9 +1,8 @@
 #include "configs/text.h"
 
+#include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-
-#include <fmt/format.h>
 
 #include <random>
 
@@ -23,14 +22,22 @@ RunConfig random_config(std::mt19937_64& random) {
   for (const auto& o : visit(config)) {
     const double share = std::uniform_real_distribution<double>(0, 1)(random);
     const auto count = std::to_string(1 + random() % (uint64_t{1} << (random() % 62)));
-    if (o.kind == "yes|no") o.set(random() % 2 ? "yes" : "no");
-    else if (o.kind == "share") o.set(fmt::format("{}", share));
-    else if (o.kind == "number" && o.name == "loss_scale.backoff") o.set(fmt::format("{}", share));
-    else if (o.kind == "number") o.set(fmt::format("{}", o.name.rfind("optimizer.beta", 0) == 0 ? share * 0.9 : 1 + share * 1e6));
-    else if (o.kind == "duration") o.set(fmt::format("{}", share * 1e5));
-    else if (o.kind == "seed") o.set(std::to_string(random()));
-    else if (o.kind == "count") o.set(count);
-    else if (o.name == "model.preset") o.set(random() % 2 ? "" : models::preset_names()[random() % models::preset_names().size()]);
+    if (o.kind == "yes|no")
+      o.set(random() % 2 ? "yes" : "no");
+    else if (o.kind == "share")
+      o.set(fmt::format("{}", share));
+    else if (o.kind == "number" && o.name == "loss_scale.backoff")
+      o.set(fmt::format("{}", share));
+    else if (o.kind == "number")
+      o.set(fmt::format("{}", o.name.rfind("optimizer.beta", 0) == 0 ? share * 0.9 : 1 + share * 1e6));
+    else if (o.kind == "duration")
+      o.set(fmt::format("{}", share * 1e5));
+    else if (o.kind == "seed")
+      o.set(std::to_string(random()));
+    else if (o.kind == "count")
+      o.set(count);
+    else if (o.name == "model.preset")
+      o.set(random() % 2 ? "" : models::preset_names()[random() % models::preset_names().size()]);
     else if (o.kind == "DIR" || o.kind == "auto|none|PATH") {
       static const std::string alphabet = "ab/. #;\"'\\\n=[]\r\t";
       std::string text;
@@ -39,8 +46,10 @@ RunConfig random_config(std::mt19937_64& random) {
     } else {
       std::vector<std::string> choices{""};
       for (const char c : o.kind) {
-        if (c == '|') choices.emplace_back();
-        else choices.back() += c;
+        if (c == '|')
+          choices.emplace_back();
+        else
+          choices.back() += c;
       }
       o.set(choices[random() % choices.size()]);
     }
@@ -68,7 +77,8 @@ TEST(Text, HoldsEveryOptionOnce) {
 
 TEST(Changed, NamesWhatMayNotChangeAndItsValues) {
   RunConfig before, after;
-  after.model.layers = 5, after.train.steps = 7, after.train.micro_batch = 2, after.parallel.dp = 4, after.run.seed = 3, after.log.every = 1;
+  after.model.layers = 5, after.train.steps = 7, after.train.micro_batch = 2, after.parallel.dp = 4, after.run.seed = 3,
+  after.log.every = 1;
   const auto got = changed(before, after);
   ASSERT_EQ(got.size(), 2u);
   EXPECT_EQ(got[0].option, "run.seed");
@@ -92,10 +102,12 @@ TEST(Changed, LetsOnlyTheDocumentedOptionsChange) {
   for (const auto& o : visit(config)) {
     if (o.on_resume == OnResume::kMayChange) free.push_back(o.name);
   }
-  EXPECT_THAT(free, ElementsAre("run.dir", "run.resume", "data.path", "data.verify", "model.preset", "parallel.dp", "parallel.tp",
-                                "parallel.sequence_parallel", "parallel.zero", "parallel.backend", "parallel.device", "parallel.threads",
-                                "parallel.bucket_mb", "parallel.share_gpu", "train.steps", "train.tokens", "train.epochs", "train.wall_time", "train.micro_batch",
-                                "train.eval_every", "train.eval_batches", "checkpoint.every", "checkpoint.keep", "log.every", "log.tensorboard"));
+  EXPECT_THAT(free, ElementsAre("run.dir", "run.resume", "data.path", "data.verify", "model.preset", "parallel.dp",
+                                "parallel.tp", "parallel.sequence_parallel", "parallel.zero", "parallel.backend",
+                                "parallel.device", "parallel.threads", "parallel.bucket_mb", "parallel.share_gpu",
+                                "train.steps", "train.tokens", "train.epochs", "train.wall_time", "train.micro_batch",
+                                "train.eval_every", "train.eval_batches", "checkpoint.every", "checkpoint.keep",
+                                "log.every", "log.tensorboard"));
 }
 
 }  // namespace

@@ -8,7 +8,8 @@
 namespace bessemer::configs {
 namespace {
 
-const std::vector<Takeable> kKnown{{"a.b", Takes::kOne}, {"list", Takes::kSome}, {"bare", Takes::kNone}, {"maybe", Takes::kOneOrNone}};
+const std::vector<Takeable> kKnown{
+    {"a.b", Takes::kOne}, {"list", Takes::kSome}, {"bare", Takes::kNone}, {"maybe", Takes::kOneOrNone}};
 
 std::string shown(const std::vector<std::string>& arguments) {
   std::string out;
@@ -22,7 +23,8 @@ std::string shown(const std::vector<std::string>& arguments) {
 
 TEST(Words, AreCutAsTyped) {
   EXPECT_EQ(shown({}), "");
-  EXPECT_EQ(shown({"x", "--a.b=1", "--a.b", "2", "--bare", "--list", "p", "q", "--maybe"}), "(x) a.b(1) a.b(2) bare list(p)(q) maybe(yes) ");
+  EXPECT_EQ(shown({"x", "--a.b=1", "--a.b", "2", "--bare", "--list", "p", "q", "--maybe"}),
+            "(x) a.b(1) a.b(2) bare list(p)(q) maybe(yes) ");
   EXPECT_EQ(shown({"--maybe", "x"}), "maybe(x) ");  // a word behind belongs to the option
   EXPECT_EQ(shown({"--maybe=no", "--a.b=-1", "--a.b", "-1"}), "maybe(no) a.b(-1) a.b(-1) ");
 }

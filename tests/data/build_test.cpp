@@ -75,7 +75,11 @@ TEST_F(BuildTest, DirectoriesAreReadInTheOrderOfTheirPaths) {
 }
 
 TEST_F(BuildTest, DocumentsGoOnInTheNextShard) {
-  run({{write("a.jsonl", "{\"text\": \"abcde\"}\n\n{\"text\": \"\"}\n{\"text\": \"fgh\"}\r\n{\"text\": \"i\"}")}, "", "bytes", 0, 4});
+  run({{write("a.jsonl", "{\"text\": \"abcde\"}\n\n{\"text\": \"\"}\n{\"text\": \"fgh\"}\r\n{\"text\": \"i\"}")},
+       "",
+       "bytes",
+       0,
+       4});
   EXPECT_EQ(text_of("train"), "abcdefghi");
   EXPECT_EQ(offsets_of("out/train-00000-of-00003.h5"), (std::vector<int64_t>{0, 4}));
   EXPECT_EQ(offsets_of("out/train-00001-of-00003.h5"), (std::vector<int64_t>{0, 1, 4}));
@@ -102,7 +106,8 @@ TEST_F(BuildTest, AnExistingDirectoryIsReplacedOnlyWhenAsked) {
   EXPECT_FALSE(run({{path}}).already_there);
   EXPECT_TRUE(run({{path}}).already_there);
   BuildOptions other{{path}, at("out/"), "chars"};
-  EXPECT_THAT(refusal([&] { run(other); }, ExitCode::kUsage), AllOf(HasSubstr("another data set"), HasSubstr("--overwrite")));
+  EXPECT_THAT(refusal([&] { run(other); }, ExitCode::kUsage),
+              AllOf(HasSubstr("another data set"), HasSubstr("--overwrite")));
   EXPECT_EQ(open_tokenizer(at("out"))->kind(), "bytes");
   other.overwrite = true;
   run(other);
@@ -123,7 +128,8 @@ TEST_F(BuildTest, BadInputIsNamedAndNothingStays) {
   EXPECT_THAT(refused(write("empty.txt", "")), AllOf(HasSubstr("empty.txt"), HasSubstr("empty")));
   std::filesystem::create_directories(at("nothing"));
   EXPECT_THAT(refused(at("nothing")), HasSubstr("no text found"));
-  EXPECT_THAT(refused(write("bad.txt", std::string(2 << 20, 'a') + "\xFF!")), AllOf(HasSubstr("bad.txt"), HasSubstr("byte 2097152")));
+  EXPECT_THAT(refused(write("bad.txt", std::string(2 << 20, 'a') + "\xFF!")),
+              AllOf(HasSubstr("bad.txt"), HasSubstr("byte 2097152")));
   EXPECT_THAT(refused(write("cut.txt", "abc\xE2\x82")), AllOf(HasSubstr("byte 3"), HasSubstr("ends within")));
   EXPECT_THAT(refused(write("a.jsonl", "{\"text\": \"x\"}\n{\"text\": }\n")), HasSubstr("a.jsonl:2: not JSON"));
   EXPECT_THAT(refused(write("b.jsonl", "{\"text\": \"x\"}\n\n{\"txt\": \"x\"}\n")), HasSubstr("b.jsonl:3"));
@@ -144,7 +150,8 @@ TEST_F(BuildTest, TheManifestNamesShardsAndSources) {
   run({{write("a.txt", "some text of ours")}});
   const auto all = nlohmann::json::parse(bytes_of(at("out/dataset.json")));
   EXPECT_EQ(all["splits"]["train"]["shards"][0]["file"], "train-00000-of-00001.h5");
-  EXPECT_EQ(all["splits"]["train"]["shards"][0]["bytes"], std::filesystem::file_size(at("out/train-00000-of-00001.h5")));
+  EXPECT_EQ(all["splits"]["train"]["shards"][0]["bytes"],
+            std::filesystem::file_size(at("out/train-00000-of-00001.h5")));
   EXPECT_EQ(all["sources"][0]["name"], "a.txt");
   EXPECT_EQ(all["sources"][0]["bytes"], 17);
 }

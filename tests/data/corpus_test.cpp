@@ -54,7 +54,8 @@ TEST_F(CorpusTest, KnowsItsVocabularyTokenizerAndBuild) {
 TEST_F(CorpusTest, FewerTokensThanAWindowAreRefused) {
   shards(ids_of(10, 65), {10}, 65);
   EXPECT_EQ(Corpus::open(folder(), "train", 9)->windows(), 1);
-  EXPECT_THAT(refusal([&] { Corpus::open(folder(), "train", 10); }), AllOf(HasSubstr("has 10 tokens"), HasSubstr("= 11")));
+  EXPECT_THAT(refusal([&] { Corpus::open(folder(), "train", 10); }),
+              AllOf(HasSubstr("has 10 tokens"), HasSubstr("= 11")));
   EXPECT_THAT(refusal([&] { Corpus::open(folder(), "val", 9); }), HasSubstr("'val'"));
 }
 

@@ -53,7 +53,8 @@ class FolderTest : public testing::Test {
 };
 
 /// Facts of a shard as a build would state them.
-inline ShardFacts facts_for(uint32_t vocab_size, uint32_t index = 0, uint32_t count = 1, const std::string& split = "train") {
+inline ShardFacts facts_for(uint32_t vocab_size, uint32_t index = 0, uint32_t count = 1,
+                            const std::string& split = "train") {
   ShardFacts facts;
   facts.split = split;
   facts.index = index;

@@ -22,8 +22,10 @@ class Hdf5 : public FolderTest {
 
 TEST_F(Hdf5, ReadsBackWhatWasWrittenAtTheOffsets) {
   const auto offsets = create_layout(at("a.h5"),
-                                     {{"weights/h.0/q", Dtype::kF32, {3, 2}}, {"tokens", Dtype::kU16, {5}},
-                                      {"empty", Dtype::kU32, {0}}, {"step", Dtype::kI64, {}}},
+                                     {{"weights/h.0/q", Dtype::kF32, {3, 2}},
+                                      {"tokens", Dtype::kU16, {5}},
+                                      {"empty", Dtype::kU32, {0}},
+                                      {"step", Dtype::kI64, {}}},
                                      {});
   const float weights[6] = {1, 2, 3, 4, 5, 6};
   const uint16_t tokens[5] = {9, 8, 7, 6, 65535};
@@ -56,9 +58,14 @@ TEST_F(Hdf5, ReadsBackWhatWasWrittenAtTheOffsets) {
 
 TEST_F(Hdf5, KeepsAttributesOfEveryKindAndLength) {
   const std::string large(200000, 'x');
-  create_layout(at("a.h5"), {}, {{"text", std::string("größe")}, {"none", std::string()}, {"large", large},
-                                   {"minus", int64_t{-1}}, {"many", uint64_t{1} << 40}, {"vocab", uint32_t{65}},
-                                   {"version", std::vector<uint32_t>{1, 0}}});
+  create_layout(at("a.h5"), {},
+                {{"text", std::string("größe")},
+                 {"none", std::string()},
+                 {"large", large},
+                 {"minus", int64_t{-1}},
+                 {"many", uint64_t{1} << 40},
+                 {"vocab", uint32_t{65}},
+                 {"version", std::vector<uint32_t>{1, 0}}});
   const Hdf5File read(at("a.h5"));
   EXPECT_EQ(read.text("text"), "größe");
   EXPECT_EQ(read.text("none"), "");
@@ -75,8 +82,10 @@ TEST_F(Hdf5, KeepsAttributesOfEveryKindAndLength) {
 
 TEST_F(Hdf5, EqualContentGivesEqualBytes) {
   for (const char* name : {"a.h5", "b.h5"}) {
-    create_layout(at(name), {{"g/x", Dtype::kU16, {1000}}, {"y", Dtype::kU8, {1}}}, {{"k", std::string("v")}}, {{"z", "y"}});
-    if (*name == 'a') std::this_thread::sleep_for(std::chrono::milliseconds(1100));  // times have a resolution of one second
+    create_layout(at(name), {{"g/x", Dtype::kU16, {1000}}, {"y", Dtype::kU8, {1}}}, {{"k", std::string("v")}},
+                  {{"z", "y"}});
+    if (*name == 'a')
+      std::this_thread::sleep_for(std::chrono::milliseconds(1100));  // times have a resolution of one second
   }
   EXPECT_EQ(bytes_of(at("a.h5")), bytes_of(at("b.h5")));
 }
@@ -109,7 +118,8 @@ TEST_F(Hdf5, AMissingDatasetIsNamedBesideThoseFound) {
     read.dataset("tokens");
     FAIL();
   } catch (const Error& error) {
-    EXPECT_THAT(error.what(), testing::AllOf(testing::HasSubstr("'tokens' is missing"), testing::HasSubstr("input_ids i32")));
+    EXPECT_THAT(error.what(),
+                testing::AllOf(testing::HasSubstr("'tokens' is missing"), testing::HasSubstr("input_ids i32")));
   }
   int32_t out[4];
   EXPECT_THROW(read.read("input_ids", 1, 2, Dtype::kI32, out), Error);

@@ -55,7 +55,8 @@ TEST_P(LoaderLayouts, GivesTheSamplersOrderAlsoAfterASeek) {
     Loader loader(corpus, sampler, place, 2);
     const auto expect_steps = [&](int64_t first, int64_t last) {
       for (int64_t step = first; step < last; ++step) {
-        for (int64_t m = 0; m < place.micro_steps; ++m) expect_rows(loader.next(), sampler, sampler.rows(step, m, rank, dp, 3));
+        for (int64_t m = 0; m < place.micro_steps; ++m)
+          expect_rows(loader.next(), sampler, sampler.rows(step, m, rank, dp, 3));
       }
     };
     expect_steps(2, 5);

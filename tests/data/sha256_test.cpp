@@ -31,7 +31,8 @@ TEST_P(Sha256Test, DoesNotDependOnHowTheBytesAreCut) {
   for (std::size_t length : {0, 1, 55, 56, 63, 64, 65, 127, 128, 1000}) {
     for (std::size_t piece : {1, 3, 63, 64, 65}) {
       Sha256 hash(GetParam());
-      for (std::size_t i = 0; i < length; i += piece) hash.update(std::string_view(text).substr(0, length).substr(i, piece));
+      for (std::size_t i = 0; i < length; i += piece)
+        hash.update(std::string_view(text).substr(0, length).substr(i, piece));
       EXPECT_EQ(hash.hex(), of(std::string_view(text).substr(0, length))) << length << " " << piece;
     }
   }

@@ -15,7 +15,8 @@ using testing::HasSubstr;
 
 class TokenShardTest : public FolderTest {
  protected:
-  std::string shard(const std::vector<uint32_t>& ids, uint32_t vocab_size, const std::vector<std::size_t>& ends = {}) const {
+  std::string shard(const std::vector<uint32_t>& ids, uint32_t vocab_size,
+                    const std::vector<std::size_t>& ends = {}) const {
     const std::string path = at(shard_name("train", 0, 1));
     TokenShardWriter writer(path, facts_for(vocab_size));
     std::size_t begin = 0;
@@ -111,7 +112,8 @@ TEST_F(TokenShardTest, AFlippedBitIsNoticedWhereverItIs) {
     const uint64_t offset = layout.dataset("tokens").offset + 2 * token;
     flip(path, offset);
     const TokenShard read(path);
-    EXPECT_THAT(refusal([&] { all(read); }), AllOf(HasSubstr("train-00000-of-00001.h5"), HasSubstr("checksum"))) << token;
+    EXPECT_THAT(refusal([&] { all(read); }), AllOf(HasSubstr("train-00000-of-00001.h5"), HasSubstr("checksum")))
+        << token;
     flip(path, offset);
   }
   for (const char* table : {"doc_offsets", "block_crc32c", "tables_crc32c"}) {
@@ -146,7 +148,8 @@ TEST_F(TokenShardTest, EveryTruncationIsRefused) {
 
 TEST_F(TokenShardTest, ForeignFilesAreRefusedWithWhatTheyHold) {
   create_layout(at("nvidia.h5"), {{"input_ids", Dtype::kI32, {4, 128}}}, {});
-  EXPECT_THAT(refusal([&] { TokenShard{at("nvidia.h5")}; }), AllOf(HasSubstr("not a token shard"), HasSubstr("input_ids i32")));
+  EXPECT_THAT(refusal([&] { TokenShard{at("nvidia.h5")}; }),
+              AllOf(HasSubstr("not a token shard"), HasSubstr("input_ids i32")));
   EXPECT_THAT(refusal([&] { TokenShard{write("text.h5", "To be, or not to be")}; }), HasSubstr("text.h5"));
   EXPECT_THAT(refusal([&] { TokenShard{at("absent.h5")}; }), HasSubstr("No such file"));
   EXPECT_THAT(refusal([&] { TokenShard{folder()}; }), HasSubstr("regular file"));
@@ -154,16 +157,28 @@ TEST_F(TokenShardTest, ForeignFilesAreRefusedWithWhatTheyHold) {
 
 /// A shard whose layout is right in all but what a test changes.
 struct Changed {
-  std::vector<LayoutDataset> datasets{{"tokens", Dtype::kU16, {10}}, {"doc_offsets", Dtype::kU64, {2}},
-                                      {"block_crc32c", Dtype::kU32, {1}}, {"tables_crc32c", Dtype::kU32, {2}}};
-  std::map<std::string, Attribute> attributes{
-      {"format", std::string("token-shard")}, {"format_version", std::vector<uint32_t>{1, 0}}, {"kind", std::string("corpus")},
-      {"split", std::string("train")}, {"shard_index", uint32_t{0}}, {"shard_count", uint32_t{1}},
-      {"dataset_id", std::string("x")}, {"n_tokens", uint64_t{10}}, {"n_docs", uint64_t{1}},
-      {"tokenizer_kind", std::string("bytes")}, {"tokenizer_sha256", std::string("y")}, {"vocab_size", uint32_t{256}},
-      {"eod_id", int64_t{-1}}, {"bos_id", int64_t{-1}}, {"pad_id", int64_t{-1}},
-      {"checksum_algorithm", std::string("crc32c")}, {"checksum_block_tokens", uint64_t{16384}},
-      {"content_sha256", std::string("z")}};
+  std::vector<LayoutDataset> datasets{{"tokens", Dtype::kU16, {10}},
+                                      {"doc_offsets", Dtype::kU64, {2}},
+                                      {"block_crc32c", Dtype::kU32, {1}},
+                                      {"tables_crc32c", Dtype::kU32, {2}}};
+  std::map<std::string, Attribute> attributes{{"format", std::string("token-shard")},
+                                              {"format_version", std::vector<uint32_t>{1, 0}},
+                                              {"kind", std::string("corpus")},
+                                              {"split", std::string("train")},
+                                              {"shard_index", uint32_t{0}},
+                                              {"shard_count", uint32_t{1}},
+                                              {"dataset_id", std::string("x")},
+                                              {"n_tokens", uint64_t{10}},
+                                              {"n_docs", uint64_t{1}},
+                                              {"tokenizer_kind", std::string("bytes")},
+                                              {"tokenizer_sha256", std::string("y")},
+                                              {"vocab_size", uint32_t{256}},
+                                              {"eod_id", int64_t{-1}},
+                                              {"bos_id", int64_t{-1}},
+                                              {"pad_id", int64_t{-1}},
+                                              {"checksum_algorithm", std::string("crc32c")},
+                                              {"checksum_block_tokens", uint64_t{16384}},
+                                              {"content_sha256", std::string("z")}};
 };
 
 TEST_F(TokenShardTest, EachBrokenRuleOfTheSchemaIsNamed) {
@@ -194,7 +209,8 @@ TEST_F(TokenShardTest, EachBrokenRuleOfTheSchemaIsNamed) {
   EXPECT_THAT(refused(c), HasSubstr("'vocab_size' is missing"));
   c = {}, c.attributes["n_tokens"] = int64_t{-1};
   EXPECT_THAT(refused(c), HasSubstr("n_tokens is -1"));
-  EXPECT_THAT(refused({}), HasSubstr("checksum of dataset 'block_crc32c'"));  // the tables are zeros, their checksums are not
+  EXPECT_THAT(refused({}),
+              HasSubstr("checksum of dataset 'block_crc32c'"));  // the tables are zeros, their checksums are not
 }
 
 }  // namespace

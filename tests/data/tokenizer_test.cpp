@@ -31,7 +31,8 @@ TEST_F(TokenizerTest, CharactersAreNumberedInOrder) {
   const auto chars = make_chars_tokenizer({"\n", "a", "ö", "€", "😀"});
   EXPECT_THAT(encoded(*chars, "😀a€\nö"), ElementsAre(4, 1, 3, 0, 2));
   EXPECT_EQ(chars->decode({4, 1, 3, 0, 2}), "😀a€\nö");
-  EXPECT_THAT(refusal([&] { encoded(*chars, "aab"); }), testing::AllOf(HasSubstr("'b' at byte 2"), HasSubstr("5 characters")));
+  EXPECT_THAT(refusal([&] { encoded(*chars, "aab"); }),
+              testing::AllOf(HasSubstr("'b' at byte 2"), HasSubstr("5 characters")));
   EXPECT_THAT(refusal([&] { encoded(*chars, "a\xC3"); }), HasSubstr("not UTF-8 at byte 1"));
   EXPECT_THROW(make_chars_tokenizer({"b", "a"}), Error);
   EXPECT_THROW(make_chars_tokenizer({"a", "a"}), Error);

@@ -17,8 +17,8 @@ TEST(Utf8, EveryCodePointButSurrogatesComesBack) {
 }
 
 TEST(Utf8, RefusesOverlongStrayAndTooLargeForms) {
-  for (const char* bad : {"\x80x", "\xC0\x80", "\xC1\xBF", "\xE0\x80\x80", "\xE0\x9F\xBF", "\xF0\x8F\xBF\xBF", "\xF4\x90\x80\x80",
-                          "\xF5\x80\x80\x80", "\xFF", "\xC3(", "\xE2\x82("}) {
+  for (const char* bad : {"\x80x", "\xC0\x80", "\xC1\xBF", "\xE0\x80\x80", "\xE0\x9F\xBF", "\xF0\x8F\xBF\xBF",
+                          "\xF4\x90\x80\x80", "\xF5\x80\x80\x80", "\xFF", "\xC3(", "\xE2\x82("}) {
     uint32_t code = 0;
     EXPECT_EQ(decode_utf8(bad, code), 0) << bad;
   }

@@ -26,7 +26,8 @@ TEST_F(Commands, ATrainedModelSpeaksAndIsEvaluated) {
   const std::string dir = files_.dir("a");
   ASSERT_EQ(files_.run(tests::under_mpirun(2, files_.train("a", {"--train.steps=60", "--parallel.tp=2"}))).code, 0);
   const auto speak = [&](const std::string& seed) {
-    return run({"generate", "--model", dir, "--prompt", "the model", "--tokens", "30", "--seed", seed, "--threads", "1"});
+    return run(
+        {"generate", "--model", dir, "--prompt", "the model", "--tokens", "30", "--seed", seed, "--threads", "1"});
   };
   const auto text = speak("1");
   EXPECT_EQ(text.code, 0);
@@ -34,15 +35,18 @@ TEST_F(Commands, ATrainedModelSpeaksAndIsEvaluated) {
   EXPECT_EQ(text.text.size(), std::string("the model").size() + 30 + 1);
   EXPECT_EQ(speak("1").text, text.text);
   EXPECT_NE(speak("2").text, text.text);
-  const auto json = nlohmann::json::parse(run({"generate", "--model", tests::checkpoint_path(dir, 60), "--prompt", "the", "--tokens", "4", "--json"}).text);
+  const auto json = nlohmann::json::parse(
+      run({"generate", "--model", tests::checkpoint_path(dir, 60), "--prompt", "the", "--tokens", "4", "--json"}).text);
   EXPECT_EQ(json["step"], 60);
   EXPECT_EQ(json["tokens"].size(), 4u);
 
   // Evaluation in the run is over the first windows of the shuffled split, here over all of it: near, not equal.
   const auto eval = nlohmann::json::parse(run({"eval", "--model", dir, "--data", files_.data(), "--json"}).text);
   EXPECT_NEAR(eval["loss"].get<double>(), tests::metric(dir, "eval_loss").at(60), 0.2);
-  EXPECT_NEAR(eval["bits_per_byte"].get<double>(), eval["loss"].get<double>() / std::log(2.0), 1e-9);  // a byte a character
-  EXPECT_THAT(run({"eval", "--model", dir, "--data", files_.data(), "--split", "train", "--windows", "3"}).text, StartsWith("loss "));
+  EXPECT_NEAR(eval["bits_per_byte"].get<double>(), eval["loss"].get<double>() / std::log(2.0),
+              1e-9);  // a byte a character
+  EXPECT_THAT(run({"eval", "--model", dir, "--data", files_.data(), "--split", "train", "--windows", "3"}).text,
+              StartsWith("loss "));
   EXPECT_THAT(run({"ckpt", "list", dir}).text, HasSubstr("step-0000000060"));
   EXPECT_EQ(run({"ckpt", "verify", dir}).code, 0);
   EXPECT_THAT(run({"ckpt", "info", dir}).text, HasSubstr("60"));
@@ -72,20 +76,23 @@ TEST_F(Commands, RefuseWithTheirWholeNameAndNothingOnStdout) {
     EXPECT_THAT(ended.text, HasSubstr(c.says));
     EXPECT_THAT(ended.text, StartsWith("error: "));
   }
-  const auto ended = files_.run(tests::under_mpirun(2, {BESSEMER_BINARY, "generate", "--model", dir, "--prompt", "the"}));
+  const auto ended =
+      files_.run(tests::under_mpirun(2, {BESSEMER_BINARY, "generate", "--model", dir, "--prompt", "the"}));
   EXPECT_EQ(ended.code, 64) << ended.text;
   EXPECT_THAT(ended.text, HasSubstr("works in one process"));
 }
 
 TEST_F(Commands, PlanAndTrainRefuseAlikeAndAgreeOnTheLayout) {
-  for (const auto& bad : std::vector<std::string>{"--parallel.tp=3", "--train.global_batch=3", "--parallel.dp=3", "--train.micro_batch=3"}) {
+  for (const auto& bad : std::vector<std::string>{"--parallel.tp=3", "--train.global_batch=3", "--parallel.dp=3",
+                                                  "--train.micro_batch=3"}) {
     const auto plan = run({"plan", files_.ini(), "--ranks", "2", bad});
     const auto train = files_.run(tests::under_mpirun(2, files_.train("a", {bad})));
     EXPECT_EQ(plan.code, 64) << bad;
     EXPECT_EQ(train.code, 64) << bad;
     EXPECT_EQ(plan.text.substr(0, plan.text.find("\n  in:")), train.text.substr(0, train.text.find("\n  in:"))) << bad;
   }
-  const auto json = nlohmann::json::parse(run({"plan", files_.ini(), "--ranks", "4", "--parallel.tp=2", "--parallel.zero", "--json"}).text);
+  const auto json = nlohmann::json::parse(
+      run({"plan", files_.ini(), "--ranks", "4", "--parallel.tp=2", "--parallel.zero", "--json"}).text);
   EXPECT_EQ(json["dp"], 2);
   EXPECT_EQ(json["tokens_per_step"], 64);
   EXPECT_GT(json["rank_memory_total"].get<int64_t>(), 0);
@@ -96,7 +103,8 @@ TEST_F(Commands, HelpOfEachBeginsWithAnExampleAndItsOptionsExist) {
   std::smatch found;
   std::string rest = names.substr(names.find("commands:"));
   int count = 0;
-  for (const std::regex line("\n  ([a-z]+( [a-z]+)?)  "); std::regex_search(rest, found, line); rest = "\n" + rest.substr(static_cast<std::size_t>(found.position(0) + found.length(0)))) {
+  for (const std::regex line("\n  ([a-z]+( [a-z]+)?)  "); std::regex_search(rest, found, line);
+       rest = "\n" + rest.substr(static_cast<std::size_t>(found.position(0) + found.length(0)))) {
     std::istringstream words(found[1].str());
     std::vector<std::string> command{std::istream_iterator<std::string>(words), {}};
     command.push_back("--help");

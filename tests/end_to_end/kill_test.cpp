@@ -52,19 +52,24 @@ TEST(Kill, OfARandomRankAtTwentyInstantsChangesNoBit) {
         std::this_thread::sleep_for(std::chrono::milliseconds(uniform(700)));
         auto ranks = job.ranks();
         while (ranks.empty() && job.running()) ranks = job.ranks();
-        if (!ranks.empty() && kill(ranks[static_cast<std::size_t>(uniform(static_cast<int>(ranks.size())))], SIGKILL) == 0) ++kills, killed = true;
+        if (!ranks.empty() &&
+            kill(ranks[static_cast<std::size_t>(uniform(static_cast<int>(ranks.size())))], SIGKILL) == 0)
+          ++kills, killed = true;
       }
       const auto ended = job.wait();
       done = ended.code == 0;
-      // mpirun says "signal 9", but of a rank that died before it was in MPI only that it "returned a non-zero exit code".
-      ASSERT_TRUE(done || (killed && ended.text.find("error:") == std::string::npos)) << "exit " << ended.code << "\n" << ended.text;
+      // mpirun says "signal 9", but of a rank that died before it was in MPI only that it "returned a non-zero exit
+      // code".
+      ASSERT_TRUE(done || (killed && ended.text.find("error:") == std::string::npos)) << "exit " << ended.code << "\n"
+                                                                                      << ended.text;
       while_saving += leftovers(run) > 0;
       expect_every_checkpoint_verifies(run);
     }
     EXPECT_EQ(leftovers(run), 0);
     EXPECT_EQ(tests::difference(run, files.dir("whole"), 250), "") << "seed " << seed;
   }
-  std::printf("%d kills, %d of them while saving or removing, in %d lives of %d runs\n", kills, while_saving, lives, runs);
+  std::printf("%d kills, %d of them while saving or removing, in %d lives of %d runs\n", kills, while_saving, lives,
+              runs);
 }
 
 }  // namespace

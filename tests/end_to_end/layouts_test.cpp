@@ -24,16 +24,20 @@ double greatest(const std::vector<double>& a, const std::vector<double>& b, std:
 /// fp32 sums in another order: 1e-6 at the first step, 1e-5 over 20 steps (Adam magnifies what rounds tiny gradients).
 void expect_agrees(const char* shape, const GptLayout& layout, const GptHistory& many, const GptHistory& one) {
   ASSERT_EQ(many.losses.size(), one.losses.size());
-  const double first_loss = greatest(many.losses, one.losses, 1), loss = greatest(many.losses, one.losses, one.losses.size());
-  const double first_norm = greatest(many.norms, one.norms, 1), norm = greatest(many.norms, one.norms, one.norms.size());
-  std::printf("%-10s %-40s step 1: loss %.1e, norm %.1e; 20 steps: loss %.1e, norm %.1e\n", shape, layout.name().c_str(), first_loss, first_norm, loss, norm);
+  const double first_loss = greatest(many.losses, one.losses, 1),
+               loss = greatest(many.losses, one.losses, one.losses.size());
+  const double first_norm = greatest(many.norms, one.norms, 1),
+               norm = greatest(many.norms, one.norms, one.norms.size());
+  std::printf("%-10s %-40s step 1: loss %.1e, norm %.1e; 20 steps: loss %.1e, norm %.1e\n", shape,
+              layout.name().c_str(), first_loss, first_norm, loss, norm);
   EXPECT_LT(first_loss, 1e-6) << shape << ": " << layout.name();
   EXPECT_LT(first_norm, 1e-6) << shape << ": " << layout.name();
   EXPECT_LT(loss, 1e-5) << shape << ": " << layout.name();
   EXPECT_LT(norm, 1e-5) << shape << ": " << layout.name();
 }
 
-void expect_every_layout_agrees(const char* name, const models::ModelOptions& shape, TrainerOptions options = gpt_training()) {
+void expect_every_layout_agrees(const char* name, const models::ModelOptions& shape,
+                                TrainerOptions options = gpt_training()) {
   const auto one = train_gpt(shape, options, {}, 20);
   ASSERT_EQ(one.losses.size(), 20u);
   EXPECT_LT(one.losses.back(), one.losses.front() - 0.1) << name << " learns nothing: the comparison would be of noise";
@@ -56,14 +60,16 @@ TEST(Layouts, AccumulationAndClippingTrainAlike) {
   auto options = gpt_training(16);
   options.train.micro_batch = 2, options.optimizer.clip = 0.2, options.optimizer.warmup = 3;
   auto shape = tests::gpt2_like();
-  shape.activation = models::Activation::kRelu2, shape.norm = models::Norm::kRmsNorm, shape.tied = false, shape.vocab = 7;
+  shape.activation = models::Activation::kRelu2, shape.norm = models::Norm::kRmsNorm, shape.tied = false,
+  shape.vocab = 7;
   expect_every_layout_agrees("relu2", shape, options);
 }
 
 /// A norm that is not a number is one: an overflow of fp16 that both met.
 std::vector<uint64_t> bits(const std::vector<double>& values) {
   std::vector<uint64_t> out;
-  for (const double v : values) out.push_back(std::bit_cast<uint64_t>(std::isnan(v) ? std::numeric_limits<double>::quiet_NaN() : v));
+  for (const double v : values)
+    out.push_back(std::bit_cast<uint64_t>(std::isnan(v) ? std::numeric_limits<double>::quiet_NaN() : v));
   return out;
 }
 
@@ -71,7 +77,8 @@ void expect_same_bits(const GptHistory& a, const GptHistory& b, const std::strin
   EXPECT_EQ(bits(a.losses), bits(b.losses)) << what;
   EXPECT_EQ(bits(a.norms), bits(b.norms)) << what;
   ASSERT_EQ(a.weights.size(), b.weights.size());
-  for (const auto& [name, weight] : a.weights) EXPECT_TRUE(at::equal(weight, b.weights.at(name))) << what << ": " << name;
+  for (const auto& [name, weight] : a.weights)
+    EXPECT_TRUE(at::equal(weight, b.weights.at(name))) << what << ": " << name;
 }
 
 TEST(Layouts, VirtualShardsGiveTheSameBitsOnOneTwoAndFourRanks) {
@@ -94,15 +101,18 @@ TEST(Layouts, VirtualShardsGiveTheSameBitsInHalfPrecision) {
   auto options = gpt_training(8);
   options.parallel.virtual_dp = 4;
   for (const auto precision : {Precision::kBf16, Precision::kFp16}) {
-    options.train.precision = precision, options.loss_scale.initial = 1 << 24, options.loss_scale.growth_every = 4;  // overflows at first
+    options.train.precision = precision, options.loss_scale.initial = 1 << 24,
+    options.loss_scale.growth_every = 4;  // overflows at first
     const auto one = train_gpt(tests::gpt2_like(), options, {}, 10);
-    for (const int dp : {2, 4}) expect_same_bits(train_gpt(tests::gpt2_like(), options, {dp, 1, true}, 10), one, "dp " + std::to_string(dp));
+    for (const int dp : {2, 4})
+      expect_same_bits(train_gpt(tests::gpt2_like(), options, {dp, 1, true}, 10), one, "dp " + std::to_string(dp));
   }
 }
 
 TEST(Layouts, ARunRepeatedGivesTheSameBits) {
   const GptLayout layout{4, 2, true, true};
-  expect_same_bits(train_gpt(tests::gpt2_like(), gpt_training(), layout, 5), train_gpt(tests::gpt2_like(), gpt_training(), layout, 5), layout.name());
+  expect_same_bits(train_gpt(tests::gpt2_like(), gpt_training(), layout, 5),
+                   train_gpt(tests::gpt2_like(), gpt_training(), layout, 5), layout.name());
 }
 
 }  // namespace

@@ -1,10 +1,11 @@
+#include "trainer/memory.h"
+
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
 #include "models/presets.h"
 #include "tests/support/thread_world.h"
 #include "trainer/host_memory.h"
-#include "trainer/memory.h"
 #include "trainer/trainer.h"
 
 namespace bessemer::trainer {

@@ -1,4 +1,5 @@
-// Our model and our trainer's step, fed with nanoGPT's weights and batches, give nanoGPT's losses iteration by iteration.
+// Our model and our trainer's step, fed with nanoGPT's weights and batches, give nanoGPT's losses iteration by
+// iteration.
 #include <cstdlib>
 #include <fstream>
 #include <iomanip>
@@ -36,15 +37,18 @@ void follow_nanogpt(const std::string& name, const std::string& text, std::ostre
   const GoldenLosses golden(BESSEMER_SOURCE_DIR "/tests/oracles/nanogpt_" + name + "_losses.tsv");
   ASSERT_EQ(golden.loss.size(), 301u);
   NanoGpt nanogpt(text);
-  const auto model = models::make_model(models::resolve(nanogpt.options()), parallel::Grid{}, /*sequence_parallel=*/false);
+  const auto model =
+      models::make_model(models::resolve(nanogpt.options()), parallel::Grid{}, /*sequence_parallel=*/false);
   trainer::Trainer trainer(*model, nanogpt_options(), parallel::Grid{});
   nanogpt.give_weights(*model);
 
   data::Batch next = nanogpt.batch();
   for (int64_t iteration = 0; iteration <= 300; ++iteration) {
     if (const auto found = golden.evaluation.find(iteration); found != golden.evaluation.end()) {
-      EXPECT_NEAR(mean_loss(trainer, nanogpt, false), found->second.first, 3e-3) << "training split, iteration " << iteration;
-      EXPECT_NEAR(mean_loss(trainer, nanogpt, true), found->second.second, 3e-3) << "validation split, iteration " << iteration;
+      EXPECT_NEAR(mean_loss(trainer, nanogpt, false), found->second.first, 3e-3)
+          << "training split, iteration " << iteration;
+      EXPECT_NEAR(mean_loss(trainer, nanogpt, true), found->second.second, 3e-3)
+          << "validation split, iteration " << iteration;
     }
     const double loss = trainer.step([&] { return next; }).loss;
     next = nanogpt.batch();

@@ -18,7 +18,8 @@ std::vector<double> curve(Precision precision, uint64_t seed, const tests::GptLa
   options.optimizer.lr = 3e-3, options.optimizer.warmup = 10;
   const auto losses = tests::train_gpt(tests::gpt2_like(), options, layout, kSteps).losses;
   std::vector<double> means;
-  for (auto at = losses.begin(); at != losses.end(); at += kWindow) means.push_back(std::accumulate(at, at + kWindow, 0.0) / kWindow);
+  for (auto at = losses.begin(); at != losses.end(); at += kWindow)
+    means.push_back(std::accumulate(at, at + kWindow, 0.0) / kWindow);
   return means;
 }
 
@@ -35,7 +36,8 @@ TEST(Precision, SixteenBitsFollowFp32MoreCloselyThanAnotherSeed) {
   const tests::GptLayout split{4, 2, true, true};
   for (const auto& [name, precision] : {std::pair{"bf16", Precision::kBf16}, {"fp16", Precision::kFp16}}) {
     const double alone = greatest(curve(precision, 5), fp32), many = greatest(curve(precision, 5, split), fp32);
-    std::printf("%s: %.5f from fp32, on dp 2 x tp 2 %.5f; two seeds: %.5f (loss %.3f to %.3f)\n", name, alone, many, seeds, fp32.front(), fp32.back());
+    std::printf("%s: %.5f from fp32, on dp 2 x tp 2 %.5f; two seeds: %.5f (loss %.3f to %.3f)\n", name, alone, many,
+                seeds, fp32.front(), fp32.back());
     EXPECT_LT(alone, seeds) << name;
     EXPECT_LT(many, seeds) << name;
     EXPECT_GT(alone, 0) << name << " gives fp32's losses: it was not used";

@@ -1,4 +1,5 @@
-// A run that ends anywhere and goes on from its newest checkpoint is the unbroken run. Ranks are threads, files are real.
+// A run that ends anywhere and goes on from its newest checkpoint is the unbroken run. Ranks are threads, files are
+// real.
 #include <gtest/gtest.h>
 
 #include <filesystem>
@@ -24,7 +25,8 @@ class Resume : public testing::Test {
     shape_ = tests::gpt2_like();
     shape_.vocab = data::open_tokenizer(data_)->vocab_size();
     options_ = tests::gpt_training(8);
-    options_.train.steps = kSteps, options_.train.micro_batch = 2, options_.train.eval_every = 4, options_.train.eval_batches = 2;
+    options_.train.steps = kSteps, options_.train.micro_batch = 2, options_.train.eval_every = 4,
+    options_.train.eval_batches = 2;
     options_.optimizer.warmup = 3;
   }
 
@@ -34,20 +36,25 @@ class Resume : public testing::Test {
   RunEnd train(const std::string& path, const GptLayout& layout, int64_t every = 1) {
     RunEnd end;
     auto options = options_;
-    options.parallel.tp = layout.tp, options.parallel.zero = layout.zero, options.parallel.sequence_parallel = layout.sequence_parallel;
+    options.parallel.tp = layout.tp, options.parallel.zero = layout.zero,
+    options.parallel.sequence_parallel = layout.sequence_parallel;
     const std::string from = find_newest(path, Verify::kAll).path;
     std::FILE* silent = std::fopen("/dev/null", "w");
-    tests::run_ranks(layout.ranks, [&](const parallel::Grid& grid) {
-      const auto model = models::make_model(shape_, grid, layout.sequence_parallel);
-      Trainer trainer(*model, options, grid);
-      CheckpointOptions checkpoint;
-      checkpoint.every = every, checkpoint.keep = 100;
-      RunParts parts{grid.rank == 0 ? RunDirectory::claim(path) : RunDirectory::join(path), data::Corpus::open(data_, "train", shape_.sequence),
-                     data::Corpus::open(data_, "val", shape_.sequence), data::ObjectiveKind::kCausal, checkpoint};
-      parts.config = "[run]\n", parts.resume_from = from, parts.out = silent;
-      const auto mine = run(trainer, parts);
-      if (grid.rank == 0) end = mine;
-    }, layout.tp);
+    tests::run_ranks(
+        layout.ranks,
+        [&](const parallel::Grid& grid) {
+          const auto model = models::make_model(shape_, grid, layout.sequence_parallel);
+          Trainer trainer(*model, options, grid);
+          CheckpointOptions checkpoint;
+          checkpoint.every = every, checkpoint.keep = 100;
+          RunParts parts{grid.rank == 0 ? RunDirectory::claim(path) : RunDirectory::join(path),
+                         data::Corpus::open(data_, "train", shape_.sequence),
+                         data::Corpus::open(data_, "val", shape_.sequence), data::ObjectiveKind::kCausal, checkpoint};
+          parts.config = "[run]\n", parts.resume_from = from, parts.out = silent;
+          const auto mine = run(trainer, parts);
+          if (grid.rank == 0) end = mine;
+        },
+        layout.tp);
     std::fclose(silent);
     return end;
   }
@@ -106,16 +113,21 @@ TEST_F(Resume, KeepsTheLossScaleAndWhatItCounts) {
 
 TEST_F(Resume, OnAnyOtherLayoutGoesOnAlike) {
   ASSERT_EQ(train(dir("whole"), {4, 2}).code, ExitCode::kDone);
-  const auto loss = tests::metric(dir("whole"), "loss"), norm = tests::metric(dir("whole"), "grad_norm"), eval = tests::metric(dir("whole"), "eval_loss");
+  const auto loss = tests::metric(dir("whole"), "loss"), norm = tests::metric(dir("whole"), "grad_norm"),
+             eval = tests::metric(dir("whole"), "eval_loss");
   EXPECT_EQ(eval.size(), 3u);
-  for (const GptLayout& layout : std::vector<GptLayout>{{1, 1}, {2, 1, true}, {2, 2}, {4, 1, true}, {4, 4, false, true}, {4, 2, true}}) {
+  for (const GptLayout& layout :
+       std::vector<GptLayout>{{1, 1}, {2, 1, true}, {2, 2}, {4, 1, true}, {4, 4, false, true}, {4, 2, true}}) {
     const std::string moved = dir("moved");
     die_after(dir("whole"), 6, moved);
     ASSERT_EQ(train(moved, layout).step, kSteps) << layout.name();
     expect_went_on_from(6, moved, dir("whole"));
-    for (const auto& [step, value] : tests::metric(moved, "loss")) EXPECT_NEAR(value / loss.at(step), 1, 1e-5) << layout.name() << ", step " << step;
-    for (const auto& [step, value] : tests::metric(moved, "grad_norm")) EXPECT_NEAR(value / norm.at(step), 1, 1e-5) << layout.name() << ", step " << step;
-    for (const auto& [step, value] : tests::metric(moved, "eval_loss")) EXPECT_NEAR(value / eval.at(step), 1, 1e-5) << layout.name() << ", step " << step;
+    for (const auto& [step, value] : tests::metric(moved, "loss"))
+      EXPECT_NEAR(value / loss.at(step), 1, 1e-5) << layout.name() << ", step " << step;
+    for (const auto& [step, value] : tests::metric(moved, "grad_norm"))
+      EXPECT_NEAR(value / norm.at(step), 1, 1e-5) << layout.name() << ", step " << step;
+    for (const auto& [step, value] : tests::metric(moved, "eval_loss"))
+      EXPECT_NEAR(value / eval.at(step), 1, 1e-5) << layout.name() << ", step " << step;
     std::filesystem::remove_all(moved);
   }
 }
@@ -126,7 +138,8 @@ TEST_F(Resume, FromAZeroRunWithoutZeroKeepsItsState) {
   ASSERT_EQ(train(dir("moved"), {2, 1, false}).step, kSteps);
   expect_went_on_from(5, dir("moved"), dir("whole"));
   EXPECT_EQ(tests::metric(dir("moved"), "loss"), tests::metric(dir("whole"), "loss"));
-  EXPECT_EQ(tests::checkpoint_tensors(checkpoint_path(dir("moved"), kSteps)), tests::checkpoint_tensors(checkpoint_path(dir("whole"), kSteps)));
+  EXPECT_EQ(tests::checkpoint_tensors(checkpoint_path(dir("moved"), kSteps)),
+            tests::checkpoint_tensors(checkpoint_path(dir("whole"), kSteps)));
 }
 
 TEST_F(Resume, WithVirtualShardsGivesTheSameBitsOnAnotherNumberOfRanks) {
@@ -138,7 +151,8 @@ TEST_F(Resume, WithVirtualShardsGivesTheSameBitsOnAnotherNumberOfRanks) {
     ASSERT_EQ(train(moved, {ranks, 1}).step, kSteps);
     expect_went_on_from(5, moved, dir("whole"));
     EXPECT_EQ(tests::metric_bits(moved), tests::metric_bits(dir("whole"))) << ranks;
-    EXPECT_EQ(tests::checkpoint_tensors(checkpoint_path(moved, kSteps)), tests::checkpoint_tensors(checkpoint_path(dir("whole"), kSteps)));
+    EXPECT_EQ(tests::checkpoint_tensors(checkpoint_path(moved, kSteps)),
+              tests::checkpoint_tensors(checkpoint_path(dir("whole"), kSteps)));
   }
 }
 

@@ -32,7 +32,8 @@ class Stop : public testing::Test {
 };
 
 TEST_F(Stop, BySignalOrFileOrTimeSavesAndSaysHowToGoOn) {
-  for (const auto& [number, word] : std::vector<std::pair<int, std::string>>{{SIGUSR1, "SIGUSR1"}, {SIGTERM, "SIGTERM"}, {SIGINT, "Ctrl-C"}}) {
+  for (const auto& [number, word] :
+       std::vector<std::pair<int, std::string>>{{SIGUSR1, "SIGUSR1"}, {SIGTERM, "SIGTERM"}, {SIGINT, "Ctrl-C"}}) {
     tests::Process job(files_.train(word), files_.log());
     ASSERT_TRUE(job.prints("step      5/")) << job.text();
     job.signal(number);
@@ -46,7 +47,8 @@ TEST_F(Stop, BySignalOrFileOrTimeSavesAndSaysHowToGoOn) {
 }
 
 TEST_F(Stop, ThenTheSameCommandEndsWithTheUnbrokenRunsBits) {
-  const std::vector<std::string> options{"--train.steps=120", "--checkpoint.every=0", "--parallel.tp=2", "--parallel.sequence_parallel"};
+  const std::vector<std::string> options{"--train.steps=120", "--checkpoint.every=0", "--parallel.tp=2",
+                                         "--parallel.sequence_parallel"};
   ASSERT_EQ(files_.run(under_mpirun(4, files_.train("whole", options))).code, 0);
   tests::Process job(under_mpirun(4, files_.train("broken", options)), files_.log());
   ASSERT_TRUE(job.prints("step   7/")) << job.text();
@@ -74,7 +76,8 @@ TEST_F(Stop, AFinishedRunIsCompleteAndCanBeMadeLonger) {
 }
 
 TEST_F(Stop, LimitsOfTokensAndEpochsEndARun) {
-  EXPECT_THAT(files_.run(files_.train("tokens", {"--train.tokens=300"})).text, HasSubstr("done at step 5: 320 tokens are done"));
+  EXPECT_THAT(files_.run(files_.train("tokens", {"--train.tokens=300"})).text,
+              HasSubstr("done at step 5: 320 tokens are done"));
   EXPECT_THAT(files_.run(files_.train("epochs", {"--train.epochs=0.01"})).text, HasSubstr("0.01 epochs are done"));
 }
 
@@ -93,7 +96,8 @@ TEST_F(Stop, ASecondJobInOneDirectoryIsRefused) {
 TEST_F(Stop, ChangedOptionsAreRefusedByName) {
   ASSERT_EQ(files_.run(files_.train("a", {"--train.steps=4"})).code, 0);
   for (const bool mpi : {false, true}) {
-    const auto words = files_.train("a", {"--train.steps=8", "--optimizer.lr=2e-3", "--model.hidden=64", "--run.seed=2"});
+    const auto words =
+        files_.train("a", {"--train.steps=8", "--optimizer.lr=2e-3", "--model.hidden=64", "--run.seed=2"});
     const auto ended = files_.run(mpi ? under_mpirun(2, words) : words);
     EXPECT_EQ(ended.code, 64) << ended.text;
     EXPECT_THAT(ended.text, HasSubstr("optimizer.lr was 0.001 in " + files_.dir("a") + "/config.ini and is now 0.002"));
@@ -103,7 +107,12 @@ TEST_F(Stop, ChangedOptionsAreRefusedByName) {
   const auto none = files_.run(files_.train("a", {"--run.resume=none"}));
   EXPECT_EQ(none.code, 64);
   EXPECT_THAT(none.text, HasSubstr("holds a run already, and run.resume is none"));
-  EXPECT_EQ(files_.run(files_.train("a", {"--train.steps=8", "--train.micro_batch=2", "--checkpoint.every=3", "--log.every=5"})).code, 0) << "these may change";
+  EXPECT_EQ(
+      files_
+          .run(files_.train("a", {"--train.steps=8", "--train.micro_batch=2", "--checkpoint.every=3", "--log.every=5"}))
+          .code,
+      0)
+      << "these may change";
 }
 
 TEST_F(Stop, ACorruptCheckpointIsPassedOverForTheOneBeforeIt) {
@@ -132,7 +141,8 @@ TEST_F(Stop, DataOfAnotherBuildIsRefused) {
 
 TEST_F(Stop, ALossThatIsNotFiniteEndsTheRunWith77) {
   for (const bool mpi : {false, true}) {
-    const auto words = files_.train(mpi ? "two" : "one", {"--optimizer.lr=1e30", "--optimizer.clip=0", "--optimizer.warmup=0", "--checkpoint.every=1"});
+    const auto words = files_.train(mpi ? "two" : "one", {"--optimizer.lr=1e30", "--optimizer.clip=0",
+                                                          "--optimizer.warmup=0", "--checkpoint.every=1"});
     const auto ended = files_.run(mpi ? under_mpirun(2, words) : words);
     EXPECT_EQ(ended.code, 77) << ended.text;
     EXPECT_THAT(ended.text, HasSubstr("is not finite"));

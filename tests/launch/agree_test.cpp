@@ -38,7 +38,9 @@ TEST(AgreeRanks, SaysOnceWhatAllSay) {
   for (const int ranks : {1, 2, 4}) {
     tests::run_ranks(ranks, [](const parallel::Grid& grid) {
       ExitCode code = ExitCode::kDone;
-      EXPECT_EQ(agreed(grid, [] { fail(ExitCode::kBadData, "bad file"); }, code), "bad file");
+      EXPECT_EQ(agreed(
+                    grid, [] { fail(ExitCode::kBadData, "bad file"); }, code),
+                "bad file");
       EXPECT_EQ(code, ExitCode::kBadData);
     });
   }
@@ -47,7 +49,8 @@ TEST(AgreeRanks, SaysOnceWhatAllSay) {
 TEST(AgreeRanks, NamesTheRankThatFailsAloneOnEveryRank) {
   tests::run_ranks(4, [](const parallel::Grid& grid) {
     ExitCode code = ExitCode::kDone;
-    const auto message = agreed(grid, [&] { BESSEMER_CHECK_ENV(grid.rank != 2, "no disk"); }, code);
+    const auto message = agreed(
+        grid, [&] { BESSEMER_CHECK_ENV(grid.rank != 2, "no disk"); }, code);
     EXPECT_EQ(message, "rank 2 on host2: no disk");
     EXPECT_EQ(code, ExitCode::kEnvironment);
   });
@@ -56,10 +59,13 @@ TEST(AgreeRanks, NamesTheRankThatFailsAloneOnEveryRank) {
 TEST(AgreeRanks, CountsThoseThatSayTheSame) {
   tests::run_ranks(4, [](const parallel::Grid& grid) {
     ExitCode code = ExitCode::kDone;
-    const auto message = agreed(grid, [&] {
-      BESSEMER_CHECK(grid.rank == 0 || grid.rank == 2, "odd");
-      if (grid.rank == 2) throw std::runtime_error("two");
-    }, code);
+    const auto message = agreed(
+        grid,
+        [&] {
+          BESSEMER_CHECK(grid.rank == 0 || grid.rank == 2, "odd");
+          if (grid.rank == 2) throw std::runtime_error("two");
+        },
+        code);
     EXPECT_EQ(message, "2 ranks, first rank 1 on host1: odd\nrank 2 on host2: two");
     EXPECT_EQ(code, ExitCode::kUsage);  // of the lowest rank that failed
   });
@@ -75,7 +81,8 @@ TEST(AgreeOnConfigurationRanks, NamesTheOptionThatDiffers) {
       ADD_FAILURE();
     } catch (const AgreedError& e) {
       EXPECT_EQ(e.code(), ExitCode::kUsage);
-      EXPECT_THAT(e.what(), AllOf(HasSubstr("rank 0 has train.steps = 1000, rank 1 has train.steps = 7"), HasSubstr("give all the same file")));
+      EXPECT_THAT(e.what(), AllOf(HasSubstr("rank 0 has train.steps = 1000, rank 1 has train.steps = 7"),
+                                  HasSubstr("give all the same file")));
     }
   });
 }

@@ -43,7 +43,9 @@ TEST(Arguments, RefusesAllAtOnceAndSuggests) {
   EXPECT_THAT(all, HasSubstr("--out DIR is missing: where"));
 }
 
-TEST(Arguments, DoesNotGuessAbbreviations) { EXPECT_THAT(refusal({"--inp=a", "--out=x"}), HasSubstr("unknown option --inp;")); }
+TEST(Arguments, DoesNotGuessAbbreviations) {
+  EXPECT_THAT(refusal({"--inp=a", "--out=x"}), HasSubstr("unknown option --inp;"));
+}
 
 TEST(Arguments, NamesTheFlagOfABadValue) {
   const Arguments a({"--input=a", "--out=x", "--tokens=-3"}, kFlags);

@@ -53,18 +53,24 @@ TEST_F(DataCommands, VerifyNamesADamagedFile) {
   bytes[data::Hdf5File(shard).dataset("tokens").offset + 5] ^= 1;
   write("d/train-00000-of-00001.h5", bytes);
   EXPECT_EQ(run({"data", "verify", at("d")}), 65);
-  EXPECT_THAT(out_, testing::AllOf(HasSubstr("broken"), HasSubstr("train-00000-of-00001.h5"), HasSubstr("dataset.json")));
+  EXPECT_THAT(out_,
+              testing::AllOf(HasSubstr("broken"), HasSubstr("train-00000-of-00001.h5"), HasSubstr("dataset.json")));
 }
 
 TEST_F(DataCommands, WrongFlagsAreRefusedWithASuggestion) {
-  const std::string message = refusal([&] { run({"data", "build", "--inptu", "x", "--out", at("d")}); }, ExitCode::kUsage);
+  const std::string message = refusal(
+      [&] {
+        run({"data", "build", "--inptu", "x", "--out", at("d")});
+      },
+      ExitCode::kUsage);
   EXPECT_THAT(message, testing::AllOf(HasSubstr("did you mean --input"), HasSubstr("--tokenizer")));
   refusal([&] { run({"data", "info"}); }, ExitCode::kUsage);
   EXPECT_THAT(refusal([&] { run({"data", "info", folder()}); }), HasSubstr("no token shards"));
 }
 
 TEST_F(DataCommands, HelpBeginsWithAnExample) {
-  for (const auto& command : data_commands()) EXPECT_EQ(command.help().rfind("example:\n  bessemer " + command.name, 0), 0u);
+  for (const auto& command : data_commands())
+    EXPECT_EQ(command.help().rfind("example:\n  bessemer " + command.name, 0), 0u);
 }
 
 }  // namespace

@@ -1,12 +1,12 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/wait.h>
 
 #include <array>
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
-#include <sys/wait.h>
 
 #include "tests/configs/support.h"
 
@@ -58,7 +58,8 @@ TEST(Binary, EndsWith64AndASuggestionForAnUnknownCommand) {
 
 TEST(Binary, KeepsStdoutForResults) {
   EXPECT_EQ(bessemer("config check --train.stpes=1 2>/dev/null").out, "");
-  EXPECT_THAT(bessemer("config check --train.stpes=1").out, HasSubstr("unknown option --train.stpes (command line); did you mean train.steps?"));
+  EXPECT_THAT(bessemer("config check --train.stpes=1").out,
+              HasSubstr("unknown option --train.stpes (command line); did you mean train.steps?"));
 }
 
 TEST(Binary, ShownConfigurationReloadsToItself) {
@@ -94,7 +95,8 @@ TEST(Binary, ChecksAllRulesAtOnceWithTheirOrigins) {
 }
 
 TEST(Binary, SaysTheLayoutOfAGoodConfiguration) {
-  EXPECT_EQ(bessemer("config check --ranks 4 --parallel.tp=2").out, "good: 4 ranks = dp 2 x tp 2, global batch 12 = micro-batch 6 x dp 2 x 1 micro-steps\n");
+  EXPECT_EQ(bessemer("config check --ranks 4 --parallel.tp=2").out,
+            "good: 4 ranks = dp 2 x tp 2, global batch 12 = micro-batch 6 x dp 2 x 1 micro-steps\n");
   const auto json = nlohmann::json::parse(bessemer("config check --json --train.global_batch=7 --ranks 2").out);
   EXPECT_FALSE(json["good"].get<bool>());
   EXPECT_EQ(json["problems"].size(), 1u);
@@ -102,7 +104,8 @@ TEST(Binary, SaysTheLayoutOfAGoodConfiguration) {
 
 TEST(Binary, KnowsItsVersions) {
   const auto json = nlohmann::json::parse(bessemer("version --json").out);
-  for (const char* name : {"bessemer", "libtorch", "mpi", "hdf5", "boost", "blas", "instruction set", "compiler", "build type", "cuda"}) {
+  for (const char* name :
+       {"bessemer", "libtorch", "mpi", "hdf5", "boost", "blas", "instruction set", "compiler", "build type", "cuda"}) {
     EXPECT_FALSE(json[name].get<std::string>().empty()) << name;
   }
   EXPECT_THAT(bessemer("version").out, HasSubstr("libtorch         2.11"));

@@ -2,8 +2,8 @@
 
 #include <gtest/gtest.h>
 
-#include "tests/models/gpt_cases.h"
 #include "parallel/error.h"
+#include "tests/models/gpt_cases.h"
 
 namespace bessemer::models {
 
@@ -27,7 +27,9 @@ std::vector<int64_t> counts(const SamplingOptions& o) {
 
 TEST(Sample, FollowsTheProbabilities) { EXPECT_EQ(counts(options(1.0)), (std::vector<int64_t>{100, 400, 200, 300})); }
 
-TEST(Sample, TemperatureZeroTakesTheLikeliest) { EXPECT_EQ(counts(options(0.0)), (std::vector<int64_t>{0, 1000, 0, 0})); }
+TEST(Sample, TemperatureZeroTakesTheLikeliest) {
+  EXPECT_EQ(counts(options(0.0)), (std::vector<int64_t>{0, 1000, 0, 0}));
+}
 
 TEST(Sample, TemperatureHalfSquaresTheProbabilities) {
   const auto hits = counts(options(0.5));  // 1 : 16 : 4 : 9 of 30

@@ -95,7 +95,8 @@ class Reference {
     return at::linear(norm("norm", x), w_.at(o_.tied ? "embed.token.weight" : "head.weight"));
   }
   at::Tensor loss(const data::Batch& batch) const {
-    at::Tensor losses = -at::log_softmax(logits(batch["tokens"]), -1).gather(2, batch["targets"].unsqueeze(2)).squeeze(2);
+    at::Tensor losses =
+        -at::log_softmax(logits(batch["tokens"]), -1).gather(2, batch["targets"].unsqueeze(2)).squeeze(2);
     if (batch.has("loss_mask")) losses = losses * batch["loss_mask"];
     return losses.sum();
   }
@@ -128,7 +129,8 @@ class Reference {
     const at::Tensor q = turn(heads(linear(name + "q", x))), k = turn(heads(linear(name + "k", x)));
     const at::Tensor v = heads(linear(name + "v", x));
     const int64_t group = o_.heads / o_.kv_heads;
-    at::Tensor scores = at::matmul(q, k.repeat_interleave(group, 1).transpose(2, 3)) / std::sqrt(static_cast<double>(q.size(3)));
+    at::Tensor scores =
+        at::matmul(q, k.repeat_interleave(group, 1).transpose(2, 3)) / std::sqrt(static_cast<double>(q.size(3)));
     scores = scores + at::full({s, s}, -INFINITY, at::kDouble).triu(1);
     const at::Tensor y = at::matmul(at::softmax(scores, -1), v.repeat_interleave(group, 1));
     return linear(name + "out", y.transpose(1, 2).reshape(x.sizes()));
@@ -149,9 +151,10 @@ class Reference {
   Tensors w_;
 };
 
-/// Equal to `tolerance` of the largest value; of the largest of all tensors where the reference is zero (q and k of rows
-/// of one token, whose softmax is 1 whatever they are). Key biases only to that of the largest of all tensors: without rotary
-/// positions their gradient is zero in theory and rounding in practice (softmax ignores what all keys have in common).
+/// Equal to `tolerance` of the largest value; of the largest of all tensors where the reference is zero (q and k of
+/// rows of one token, whose softmax is 1 whatever they are). Key biases only to that of the largest of all tensors:
+/// without rotary positions their gradient is zero in theory and rounding in practice (softmax ignores what all keys
+/// have in common).
 inline void expect_close(const Tensors& got, const Tensors& want, double tolerance) {
   ASSERT_EQ(got.size(), want.size());
   double largest = 0.0;

@@ -12,7 +12,8 @@ ModelOptions gpt2() {
 
 ModelOptions llama() {
   ModelOptions o = small();
-  o.position = Position::kRotary, o.norm = Norm::kRmsNorm, o.activation = Activation::kSwiglu, o.kv_heads = 2, o.tied = false;
+  o.position = Position::kRotary, o.norm = Norm::kRmsNorm, o.activation = Activation::kSwiglu, o.kv_heads = 2,
+  o.tied = false;
   o.init_std = 0.05;
   return o;
 }
@@ -37,7 +38,8 @@ data::Batch copy_to_gpu(const data::Batch& batch) {
   return out;
 }
 
-void expect_the_cpus_numbers(const ModelOptions& o, at::ScalarType dtype, double loss_tolerance, double gradient_tolerance) {
+void expect_the_cpus_numbers(const ModelOptions& o, at::ScalarType dtype, double loss_tolerance,
+                             double gradient_tolerance) {
   auto cpu = build(o);
   auto gpu = copy_to_gpu(*cpu, dtype);
   const auto batch = random_batch(o, 3, o.sequence);

@@ -1,8 +1,8 @@
 // One rank against several: tensor parallelism, with and without sequence parallelism, changes no result.
 #include <gtest/gtest.h>
 
-#include "tests/models/gpt_cases.h"
 #include "models/generate.h"
+#include "tests/models/gpt_cases.h"
 #include "tests/support/thread_world.h"
 
 namespace bessemer::models {
@@ -22,15 +22,18 @@ Result train(const ModelOptions& o, const parallel::Grid& grid, bool sequence_pa
 }
 
 void expect_equals_one_rank(const ModelOptions& o, int tp) {
-  tests::run_ranks(tp, [&](const parallel::Grid& grid) {
-    const auto batch = random_batch(o, 2, o.sequence);
-    const Result one = train(o, {}, false, batch);
-    for (const bool sequence_parallel : {false, true}) {
-      const Result many = train(o, grid, sequence_parallel, batch);
-      EXPECT_NEAR(many.loss / one.loss, 1.0, 1e-6) << "tp " << tp << ", sequence parallel " << sequence_parallel;
-      expect_close(many.gradients, one.gradients, 1e-5);
-    }
-  }, tp);
+  tests::run_ranks(
+      tp,
+      [&](const parallel::Grid& grid) {
+        const auto batch = random_batch(o, 2, o.sequence);
+        const Result one = train(o, {}, false, batch);
+        for (const bool sequence_parallel : {false, true}) {
+          const Result many = train(o, grid, sequence_parallel, batch);
+          EXPECT_NEAR(many.loss / one.loss, 1.0, 1e-6) << "tp " << tp << ", sequence parallel " << sequence_parallel;
+          expect_close(many.gradients, one.gradients, 1e-5);
+        }
+      },
+      tp);
 }
 
 ModelOptions gpt2() {
@@ -41,7 +44,8 @@ ModelOptions gpt2() {
 
 ModelOptions llama() {
   ModelOptions o = small();
-  o.position = Position::kRotary, o.norm = Norm::kRmsNorm, o.activation = Activation::kSwiglu, o.kv_heads = 2, o.tied = false;
+  o.position = Position::kRotary, o.norm = Norm::kRmsNorm, o.activation = Activation::kSwiglu, o.kv_heads = 2,
+  o.tied = false;
   return o;
 }
 
@@ -67,25 +71,31 @@ TEST(GptRanks, DropoutIsTheSameOnEveryLayout) {
 
 TEST(GptRanks, InitialWeightsAreTheSameBits) {
   for (const int tp : {2, 4}) {
-    tests::run_ranks(tp, [&](const parallel::Grid& grid) {
-      ModelOptions o = gpt2();
-      const Tensors one = weights(*build(o)), many = weights(*build(o, grid), grid.tp);
-      ASSERT_EQ(one.size(), many.size());
-      for (const auto& [name, w] : one) EXPECT_TRUE(at::equal(w, many.at(name))) << name;
-    }, tp);
+    tests::run_ranks(
+        tp,
+        [&](const parallel::Grid& grid) {
+          ModelOptions o = gpt2();
+          const Tensors one = weights(*build(o)), many = weights(*build(o, grid), grid.tp);
+          ASSERT_EQ(one.size(), many.size());
+          for (const auto& [name, w] : one) EXPECT_TRUE(at::equal(w, many.at(name))) << name;
+        },
+        tp);
   }
 }
 
 TEST(GptRanks, SpeakTheSameTextAsOne) {
   for (const int tp : {2, 4}) {
-    tests::run_ranks(tp, [&](const parallel::Grid& grid) {
-      ModelOptions o = gpt2();
-      o.init_std = 0.05;
-      SamplingOptions sampling;
-      sampling.tokens = 40;
-      const std::vector<int64_t> prompt = {1, 2, 3};
-      EXPECT_EQ(generate(*build(o, grid, true), prompt, sampling), generate(*build(o), prompt, sampling));
-    }, tp);
+    tests::run_ranks(
+        tp,
+        [&](const parallel::Grid& grid) {
+          ModelOptions o = gpt2();
+          o.init_std = 0.05;
+          SamplingOptions sampling;
+          sampling.tokens = 40;
+          const std::vector<int64_t> prompt = {1, 2, 3};
+          EXPECT_EQ(generate(*build(o, grid, true), prompt, sampling), generate(*build(o), prompt, sampling));
+        },
+        tp);
   }
 }
 

@@ -1,11 +1,11 @@
 #include "models/gpt.h"
-#include "models/ops/linear.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "tests/models/gpt_cases.h"
+#include "models/ops/linear.h"
 #include "parallel/error.h"
+#include "tests/models/gpt_cases.h"
 
 namespace bessemer::models {
 
@@ -26,14 +26,18 @@ std::vector<Case> cases() {
   return {
       variant("Nanogpt", [](ModelOptions&) {}),
       variant("Gpt2", [](ModelOptions& o) { o.bias = true, o.activation = Activation::kGeluTanh; }),
-      variant("Llama", [](ModelOptions& o) {
-        o.position = Position::kRotary, o.norm = Norm::kRmsNorm, o.activation = Activation::kSwiglu, o.kv_heads = 2,
-        o.tied = false;
-      }),
-      variant("OneKeyHeadWithBiases", [](ModelOptions& o) { o.kv_heads = 1, o.bias = true, o.activation = Activation::kRelu; }),
+      variant("Llama",
+              [](ModelOptions& o) {
+                o.position = Position::kRotary, o.norm = Norm::kRmsNorm, o.activation = Activation::kSwiglu,
+                o.kv_heads = 2, o.tied = false;
+              }),
+      variant("OneKeyHeadWithBiases",
+              [](ModelOptions& o) { o.kv_heads = 1, o.bias = true, o.activation = Activation::kRelu; }),
       variant("RotaryUntied", [](ModelOptions& o) { o.position = Position::kRotary, o.tied = false, o.bias = true; }),
-      variant("Relu2OneLayer", [](ModelOptions& o) { o.activation = Activation::kRelu2, o.layers = 1, o.norm = Norm::kRmsNorm; }),
-      variant("SwigluBiasOneHead", [](ModelOptions& o) { o.activation = Activation::kSwiglu, o.bias = true, o.heads = 1; }),
+      variant("Relu2OneLayer",
+              [](ModelOptions& o) { o.activation = Activation::kRelu2, o.layers = 1, o.norm = Norm::kRmsNorm; }),
+      variant("SwigluBiasOneHead",
+              [](ModelOptions& o) { o.activation = Activation::kSwiglu, o.bias = true, o.heads = 1; }),
   };
 }
 
@@ -78,7 +82,8 @@ TEST_P(GptVariant, NextLogitsAreTheLastOfThePlainModelHoweverTheTokensCome) {
   EXPECT_THROW(model->next_logits(tokens.narrow(1, 0, 1), *cache), Error);
 }
 
-INSTANTIATE_TEST_SUITE_P(All, GptVariant, testing::ValuesIn(cases()), [](const auto& which) { return which.param.name; });
+INSTANTIATE_TEST_SUITE_P(All, GptVariant, testing::ValuesIn(cases()),
+                         [](const auto& which) { return which.param.name; });
 
 TEST(Gpt, AddsIntoGradientsThatAreThere) {
   auto model = build(small());
@@ -162,8 +167,12 @@ TEST(Gpt, ReachesItsWeightsOnlyInsideOfTheHooks) {
   std::map<Parameter*, at::Tensor> away;
   for (Parameter* p : model.parameters()) std::swap(away[p], p->value);
   for (Block* block : model.blocks()) {
-    block->before = [&](Block& b) { for (Parameter* p : b.parameters()) p->value = away[p]; };
-    block->after = [&](Block& b) { for (Parameter* p : b.parameters()) p->value.reset(); };
+    block->before = [&](Block& b) {
+      for (Parameter* p : b.parameters()) p->value = away[p];
+    };
+    block->after = [&](Block& b) {
+      for (Parameter* p : b.parameters()) p->value.reset();
+    };
   }
   EXPECT_GT(model.loss(random_batch(small(), 1, 2), {}).sum.item<float>(), 0.0f);
 }
@@ -196,7 +205,8 @@ TEST(Gpt, PredictsActivationsByBatchAndDtype) {
   // Half of it in 16 bits, and where there are no matrix tiles the head's operands once more in fp32.
   const int64_t n = 1024, h = 768, v = 50304;
   const int64_t copies = ops::products_through_fp32(at::kCPU, at::kBFloat16) ? 4 * (n * h + n * v + h * v) : 0;
-  EXPECT_NEAR(static_cast<double>(gpt2->cost(1, at::kBFloat16).activation_bytes - copies) / static_cast<double>(one), 0.5, 0.01);
+  EXPECT_NEAR(static_cast<double>(gpt2->cost(1, at::kBFloat16).activation_bytes - copies) / static_cast<double>(one),
+              0.5, 0.01);
   // Per token and layer: two sums, two normed inputs, q k v, attention's output twice, and 4 h twice in the MLP.
   EXPECT_NEAR(static_cast<double>(one) / (1024.0 * 4), 12 * (2 + 2 + 3 + 2 + 8) * 768 + 50304 + 3 * 768, 1000.0);
 }
@@ -208,7 +218,8 @@ TEST(Gpt, RefusesAShapeWithEveryProblemInOneMessage) {
     make_model(o, {}, false);
     FAIL();
   } catch (const Error& error) {
-    EXPECT_THAT(error.what(), testing::AllOf(testing::HasSubstr("heads 5"), testing::HasSubstr("residual_dropout is 2")));
+    EXPECT_THAT(error.what(),
+                testing::AllOf(testing::HasSubstr("heads 5"), testing::HasSubstr("residual_dropout is 2")));
   }
 }
 

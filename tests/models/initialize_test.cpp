@@ -44,16 +44,16 @@ TEST(Initialize, FusedRowsAreTheSlicesOfEachPart) {
   const at::Tensor whole = values(split_rows("a.qkv.weight", parts, 5, kNormal, {}));
   for (int rank = 0; rank < 4; ++rank) {
     const at::Tensor slice = values(split_rows("a.qkv.weight", parts, 5, kNormal, place(rank, 4)));
-    EXPECT_TRUE(at::equal(slice, at::cat({whole.narrow(0, 3 * rank, 3), whole.narrow(0, 12 + rank, 1),
-                                          whole.narrow(0, 16 + rank, 1)})));
+    EXPECT_TRUE(at::equal(
+        slice, at::cat({whole.narrow(0, 3 * rank, 3), whole.narrow(0, 12 + rank, 1), whole.narrow(0, 16 + rank, 1)})));
   }
 }
 
 TEST(Initialize, SplitColumnsAreColumnsOfTheWhole) {
   const at::Tensor whole = values(split_columns("down.weight", 7, 6, kNormal, {}));
   for (int rank = 0; rank < 3; ++rank) {
-    EXPECT_TRUE(at::equal(values(split_columns("down.weight", 7, 6, kNormal, place(rank, 3))),
-                          whole.narrow(1, 2 * rank, 2)));
+    EXPECT_TRUE(
+        at::equal(values(split_columns("down.weight", 7, 6, kNormal, place(rank, 3))), whole.narrow(1, 2 * rank, 2)));
   }
 }
 
@@ -61,7 +61,8 @@ TEST(Initialize, AnyVocabularySplitsAndPaddingIsZero) {
   for (const int64_t vocab : {1, 5, 64, 3001}) {
     const at::Tensor whole = values(split_vocabulary("embed.weight", vocab, 3, kNormal, {})).narrow(0, 0, vocab);
     std::vector<at::Tensor> slices;
-    for (int rank = 0; rank < 4; ++rank) slices.push_back(values(split_vocabulary("embed.weight", vocab, 3, kNormal, place(rank, 4))));
+    for (int rank = 0; rank < 4; ++rank)
+      slices.push_back(values(split_vocabulary("embed.weight", vocab, 3, kNormal, place(rank, 4))));
     const at::Tensor together = at::cat(slices);
     EXPECT_TRUE(at::equal(together.narrow(0, 0, vocab), whole)) << vocab;
     EXPECT_EQ(together.narrow(0, vocab, together.size(0) - vocab).abs().sum().item<float>(), 0.0f);

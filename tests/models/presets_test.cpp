@@ -58,7 +58,8 @@ TEST(Problems, AreToldAllAtOnceWithValues) {
 }
 
 TEST(Problems, NameTpWhereHeadsDoNotFit) {
-  EXPECT_THAT(problems(preset("gpt2-1.5b"), 2, false), ElementsAre(HasSubstr("heads 25 cannot be split over parallel.tp 2")));
+  EXPECT_THAT(problems(preset("gpt2-1.5b"), 2, false),
+              ElementsAre(HasSubstr("heads 25 cannot be split over parallel.tp 2")));
   EXPECT_THAT(problems(preset("gpt2-1.5b"), 5, false), IsEmpty());
 }
 

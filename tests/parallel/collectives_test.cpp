@@ -64,7 +64,8 @@ TEST_P(CollectivesRanks, GatherAndReduceScatterAreConjugates) {
     for (int q = 0; q < p; ++q) want += leaf(q, {3 * p, 5}).detach();
     EXPECT_TRUE(at::equal(part, want.narrow(0, 3 * r, 3)));
     (part * (r + 1)).sum().backward();
-    EXPECT_TRUE(at::equal(z.grad(), (at::arange(3 * p).div(3, "floor") + 1).to(at::kFloat).view({-1, 1}).expand({3 * p, 5})));
+    EXPECT_TRUE(
+        at::equal(z.grad(), (at::arange(3 * p).div(3, "floor") + 1).to(at::kFloat).view({-1, 1}).expand({3 * p, 5})));
   });
 }
 
@@ -75,7 +76,8 @@ TEST_P(CollectivesRanks, SplitTakesOurRowsAndGathersTheirGradients) {
     const auto part = split_sequence(x, grid.tp);
     EXPECT_TRUE(at::equal(part, x.narrow(0, 2 * r, 2)));
     (part * (r + 1)).sum().backward();
-    EXPECT_TRUE(at::equal(x.grad(), (at::arange(2 * p).div(2, "floor") + 1).to(at::kBFloat16).view({-1, 1}).expand({2 * p, 3})));
+    EXPECT_TRUE(at::equal(x.grad(),
+                          (at::arange(2 * p).div(2, "floor") + 1).to(at::kBFloat16).view({-1, 1}).expand({2 * p, 3})));
   });
 }
 

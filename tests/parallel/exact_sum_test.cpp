@@ -24,7 +24,8 @@ double exact_sum(const std::vector<double>& values) {
 TEST(ExactSum, OfNothingIsZero) { EXPECT_EQ(ExactSum().value(), 0.0); }
 
 TEST(ExactSum, ReturnsAnySingleValue) {
-  for (const double v : {1.0, -1.5, 0.1, 1e300, kHuge, -kHuge, kTiny, -kTiny, 2.2250738585072014e-308, 2.2250738585072009e-308}) {
+  for (const double v :
+       {1.0, -1.5, 0.1, 1e300, kHuge, -kHuge, kTiny, -kTiny, 2.2250738585072014e-308, 2.2250738585072009e-308}) {
     EXPECT_EQ(exact_sum({v}), v);
   }
 }
@@ -37,11 +38,11 @@ TEST(ExactSum, CancelsExactly) {
 }
 
 TEST(ExactSum, RoundsOnceToNearestEven) {
-  EXPECT_EQ(exact_sum({1.0, 0x1p-53}), 1.0);                          // a tie, to even
-  EXPECT_EQ(exact_sum({1.0, 0x1p-53, kTiny}), 1.0 + 0x1p-52);         // just above it
-  EXPECT_EQ(exact_sum({1.0 + 0x1p-52, 0x1p-53}), 1.0 + 0x1p-51);      // a tie, to even, upwards
+  EXPECT_EQ(exact_sum({1.0, 0x1p-53}), 1.0);                      // a tie, to even
+  EXPECT_EQ(exact_sum({1.0, 0x1p-53, kTiny}), 1.0 + 0x1p-52);     // just above it
+  EXPECT_EQ(exact_sum({1.0 + 0x1p-52, 0x1p-53}), 1.0 + 0x1p-51);  // a tie, to even, upwards
   EXPECT_EQ(exact_sum({-1.0, -0x1p-53, -kTiny}), -1.0 - 0x1p-52);
-  EXPECT_EQ(exact_sum({2.0 - 0x1p-52, 0x1p-53}), 2.0);                // carries into the exponent
+  EXPECT_EQ(exact_sum({2.0 - 0x1p-52, 0x1p-53}), 2.0);  // carries into the exponent
 }
 
 TEST(ExactSum, OverflowsToInfinityOnlyInTheEnd) {
@@ -60,7 +61,8 @@ TEST(ExactSum, DoesNotDependOnOrderOrCut) {
   std::mt19937_64 random(1);
   std::vector<double> values;
   for (int i = 0; i < 3000; ++i) {
-    values.push_back(std::ldexp(static_cast<double>(static_cast<int64_t>(random())), static_cast<int>(random() % 1900) - 1000));
+    values.push_back(
+        std::ldexp(static_cast<double>(static_cast<int64_t>(random())), static_cast<int>(random() % 1900) - 1000));
   }
   const double want = exact_sum(values);
   for (int ranks : {1, 2, 3, 7}) {
@@ -69,7 +71,8 @@ TEST(ExactSum, DoesNotDependOnOrderOrCut) {
     ExactSum merged;
     for (int r = 0; r < ranks; ++r) {
       ExactSum part;
-      for (std::size_t i = static_cast<std::size_t>(r); i < values.size(); i += static_cast<std::size_t>(ranks)) part.add(values[i]);
+      for (std::size_t i = static_cast<std::size_t>(r); i < values.size(); i += static_cast<std::size_t>(ranks))
+        part.add(values[i]);
       const auto words = part.words();
       for (std::size_t i = 0; i < words.size(); ++i) total[i] += words[i];
       merged.add(part);

@@ -79,7 +79,8 @@ TEST_P(GroupRanks, ReduceScatterGivesEachRankItsRows) {
         const auto whole = contribution(grid.rank, n * ranks, dtype);
         auto part = at::empty({n}, dtype);
         grid.dp.reduce_scatter(whole, part);
-        EXPECT_TRUE(at::equal(part, expected_sum(ranks, n * ranks, dtype).narrow(0, grid.rank * n, n))) << dtype << " " << n;
+        EXPECT_TRUE(at::equal(part, expected_sum(ranks, n * ranks, dtype).narrow(0, grid.rank * n, n)))
+            << dtype << " " << n;
         EXPECT_TRUE(at::equal(whole, contribution(grid.rank, n * ranks, dtype)));
       }
     }
@@ -94,7 +95,8 @@ TEST_P(GroupRanks, AllGatherAndBroadcastMoveBytesOfAnyType) {
         const auto mine = (at::arange(n) % 50 + grid.rank).to(dtype);
         auto whole = at::empty({ranks * n}, dtype);
         grid.dp.all_gather(mine, whole);
-        for (int r = 0; r < ranks; ++r) EXPECT_TRUE(at::equal(whole.narrow(0, r * n, n), (at::arange(n) % 50 + r).to(dtype)));
+        for (int r = 0; r < ranks; ++r)
+          EXPECT_TRUE(at::equal(whole.narrow(0, r * n, n), (at::arange(n) % 50 + r).to(dtype)));
         auto data = mine.clone();
         grid.dp.broadcast(data, ranks - 1);
         EXPECT_TRUE(at::equal(data, (at::arange(n) % 50 + ranks - 1).to(dtype)));
@@ -144,31 +146,39 @@ TEST_P(GroupRanks, TextsOfAnyLengthReachEveryRank) {
   run_ranks(ranks, [&](const Grid& grid) {
     EXPECT_EQ(grid.world.broadcast(std::string(static_cast<std::size_t>(grid.rank * 7), 'x'), ranks - 1),
               std::string(static_cast<std::size_t>((ranks - 1) * 7), 'x'));
-    const auto texts = grid.world.all_gather(std::string(static_cast<std::size_t>(grid.rank), static_cast<char>('a' + grid.rank)));
+    const auto texts =
+        grid.world.all_gather(std::string(static_cast<std::size_t>(grid.rank), static_cast<char>('a' + grid.rank)));
     ASSERT_EQ(texts.size(), static_cast<std::size_t>(ranks));
-    for (int r = 0; r < ranks; ++r) EXPECT_EQ(texts[static_cast<std::size_t>(r)], std::string(static_cast<std::size_t>(r), static_cast<char>('a' + r)));
+    for (int r = 0; r < ranks; ++r)
+      EXPECT_EQ(texts[static_cast<std::size_t>(r)],
+                std::string(static_cast<std::size_t>(r), static_cast<char>('a' + r)));
     EXPECT_EQ(grid.world.broadcast("", 0), "");
   });
 }
 
 TEST(GridRanks, GroupsOfBothAxesWorkBesideEachOther) {
-  run_ranks(4, [](const Grid& grid) {
-    EXPECT_EQ(grid.tp.size(), 2);
-    EXPECT_EQ(grid.dp.size(), 2);
-    auto x = at::full({10}, 1 << grid.rank, at::kLong);
-    grid.tp.all_reduce(x);
-    EXPECT_EQ(x[3].item<int64_t>(), grid.rank < 2 ? 3 : 12);
-    grid.dp.all_reduce(x);
-    EXPECT_EQ(x[9].item<int64_t>(), 15);
-    grid.world.barrier();
-  }, /*tp=*/2);
+  run_ranks(
+      4,
+      [](const Grid& grid) {
+        EXPECT_EQ(grid.tp.size(), 2);
+        EXPECT_EQ(grid.dp.size(), 2);
+        auto x = at::full({10}, 1 << grid.rank, at::kLong);
+        grid.tp.all_reduce(x);
+        EXPECT_EQ(x[3].item<int64_t>(), grid.rank < 2 ? 3 : 12);
+        grid.dp.all_reduce(x);
+        EXPECT_EQ(x[9].item<int64_t>(), 15);
+        grid.world.barrier();
+      },
+      /*tp=*/2);
 }
 
 TEST(ThreadWorld, AnExceptionOfOneRankReleasesTheOthers) {
-  EXPECT_THROW(run_ranks(3, [](const Grid& grid) {
-    if (grid.rank == 1) fail(ExitCode::kUsage, "rank 1 cannot go on");
-    grid.world.barrier();
-  }), Error);
+  EXPECT_THROW(run_ranks(3,
+                         [](const Grid& grid) {
+                           if (grid.rank == 1) fail(ExitCode::kUsage, "rank 1 cannot go on");
+                           grid.world.barrier();
+                         }),
+               Error);
 }
 
 TEST(ThreadWorld, RanksInheritTheGradModeOfTheirParent) {

@@ -1,4 +1,5 @@
-// NCCL against closed forms and against the host's tree. Under mpirun only; tests/gpu/run.sh says how two ranks share a GPU.
+// NCCL against closed forms and against the host's tree. Under mpirun only; tests/gpu/run.sh says how two ranks share a
+// GPU.
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
@@ -14,8 +15,11 @@ namespace {
 
 constexpr int64_t kSizes[] = {0, 1, 3, 1000, 140001};
 
-// What a rank brings: any rank can compute it, so that any rank can check the result. Small whole numbers: sums are exact.
-at::Tensor contribution(int rank, int64_t n, at::ScalarType dtype) { return (at::arange(n) % 7 * (rank + 1)).to(dtype); }
+// What a rank brings: any rank can compute it, so that any rank can check the result. Small whole numbers: sums are
+// exact.
+at::Tensor contribution(int rank, int64_t n, at::ScalarType dtype) {
+  return (at::arange(n) % 7 * (rank + 1)).to(dtype);
+}
 
 at::Tensor rounded_contribution(int rank, int64_t n, at::ScalarType dtype) {
   if (dtype == at::kLong) return contribution(rank, n, dtype);
@@ -88,7 +92,8 @@ TEST_F(NcclRanks, AllGatherAndBroadcastMoveBytesOfAnyType) {
       const auto mine = on_gpu((at::arange(n) % 50 + rank()).to(dtype));
       auto whole = at::empty({ranks() * n}, mine.options()), data = mine.clone();
       grid().dp.all_gather(mine, whole);
-      for (int r = 0; r < ranks(); ++r) EXPECT_TRUE(at::equal(whole.narrow(0, r * n, n).cpu(), (at::arange(n) % 50 + r).to(dtype)));
+      for (int r = 0; r < ranks(); ++r)
+        EXPECT_TRUE(at::equal(whole.narrow(0, r * n, n).cpu(), (at::arange(n) % 50 + r).to(dtype)));
       grid().dp.broadcast(data, ranks() - 1);
       EXPECT_TRUE(at::equal(data.cpu(), (at::arange(n) % 50 + ranks() - 1).to(dtype)));
     }
@@ -105,7 +110,8 @@ TEST_F(NcclRanks, InTreeOrderEverySumIsTheHostsTreeBitForBit) {
       const auto whole = on_gpu(rounded_contribution(rank(), n * ranks(), dtype));
       auto part = at::empty({n}, whole.options());
       dp.reduce_scatter(whole, part);
-      EXPECT_TRUE(at::equal(part.cpu(), tree_of_all(ranks(), n * ranks(), dtype).narrow(0, rank() * n, n))) << dtype << " " << n;
+      EXPECT_TRUE(at::equal(part.cpu(), tree_of_all(ranks(), n * ranks(), dtype).narrow(0, rank() * n, n)))
+          << dtype << " " << n;
     }
   }
 }
@@ -123,7 +129,8 @@ TEST_F(NcclRanks, StartedReductionsEndRightBesideOtherWork) {
     if (first) first->wait();
     const int64_t factor = ranks() * (ranks() + 1) / 2;
     EXPECT_TRUE(at::equal(a.cpu(), (at::arange(300001) % 7 * factor).to(at::kFloat)));
-    EXPECT_TRUE(at::equal(part.cpu(), (at::arange(1000 * ranks()) % 7 * factor).to(at::kFloat).narrow(0, 1000 * rank(), 1000)));
+    EXPECT_TRUE(
+        at::equal(part.cpu(), (at::arange(1000 * ranks()) % 7 * factor).to(at::kFloat).narrow(0, 1000 * rank(), 1000)));
     EXPECT_TRUE(at::equal(between.cpu(), contribution(rank(), 100, at::kFloat) * 2));
   }
 }

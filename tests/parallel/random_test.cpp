@@ -20,9 +20,9 @@ TEST(Philox, GivesThePublishedAnswers) {  // Random123 1.14, tests/kat_vectors
 }
 
 TEST(StreamKey, DiffersBySeedPurposeAndIndex) {
-  const std::set<uint64_t> keys{stream_key(1, "a"),    stream_key(2, "a"),    stream_key(1, "b"),   stream_key(1, ""),
-                                stream_key(1, "a", 0), stream_key(1, "a", 1), stream_key(1, "b", 0),
-                                stream_key(1, "a", uint64_t{1} << 32)};
+  const std::set<uint64_t> keys{
+      stream_key(1, "a"),    stream_key(2, "a"),    stream_key(1, "b"),    stream_key(1, ""),
+      stream_key(1, "a", 0), stream_key(1, "a", 1), stream_key(1, "b", 0), stream_key(1, "a", uint64_t{1} << 32)};
   EXPECT_EQ(keys.size(), 8u);
 }
 
@@ -46,7 +46,8 @@ TEST(Fills, AreFunctionsOfKeyAndIndexOnly) {
     float one = 0;
     fill_uniform(5, begin + 777, std::span(&one, 1));
     EXPECT_EQ(one, uniform[777]);
-    const auto words = philox({static_cast<uint32_t>((begin + 777) / 4), static_cast<uint32_t>((begin + 777) / 4 >> 32), 0, 0}, {5, 0});
+    const auto words = philox(
+        {static_cast<uint32_t>((begin + 777) / 4), static_cast<uint32_t>((begin + 777) / 4 >> 32), 0, 0}, {5, 0});
     EXPECT_EQ(one, static_cast<float>(words[(begin + 777) % 4] >> 8) / 16777216.0f);
   }
 }

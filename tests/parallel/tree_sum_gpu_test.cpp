@@ -10,8 +10,10 @@
 namespace bessemer::parallel {
 
 TEST(TreeSumOnGpu, EqualsTheHostsTreeBitForBit) {
-  const std::pair<at::ScalarType, CudaType> types[] = {
-      {at::kFloat, CudaType::kFloat}, {at::kBFloat16, CudaType::kBf16}, {at::kHalf, CudaType::kHalf}, {at::kLong, CudaType::kInt64}};
+  const std::pair<at::ScalarType, CudaType> types[] = {{at::kFloat, CudaType::kFloat},
+                                                       {at::kBFloat16, CudaType::kBf16},
+                                                       {at::kHalf, CudaType::kHalf},
+                                                       {at::kLong, CudaType::kInt64}};
   for (const auto& [dtype, type] : types) {
     for (const int ranks : {1, 2, 3, 5, 8, 13, 64, kMaxCudaRanks}) {
       for (const int64_t n : {0, 1, 257, 5000}) {

@@ -70,7 +70,8 @@ TEST(TreeReduce, MayWriteIntoOneOfItsParts) {
 }
 
 TEST(TreeReduce, AddsIntegersAndFindsExtremes) {
-  const std::vector<at::Tensor> p{at::tensor({5, -7}, at::kLong), at::tensor({-2, 9}, at::kLong), at::tensor({1, 1}, at::kLong)};
+  const std::vector<at::Tensor> p{at::tensor({5, -7}, at::kLong), at::tensor({-2, 9}, at::kLong),
+                                  at::tensor({1, 1}, at::kLong)};
   EXPECT_TRUE(at::equal(tree(p), at::tensor({4, 3}, at::kLong)));
   EXPECT_TRUE(at::equal(tree(p, ReduceOp::kMax), at::tensor({5, 9}, at::kLong)));
   EXPECT_TRUE(at::equal(tree(p, ReduceOp::kMin), at::tensor({-2, -7}, at::kLong)));

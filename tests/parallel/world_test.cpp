@@ -42,7 +42,8 @@ TEST_F(WorldRanks, EveryBackendGivesTheSameBits) {
         options.backend = kind;
         options.device = DeviceKind::kCpu;
         const auto grid = world.make_grid(options);
-        const auto x = (at::arange(n * world.size()).to(at::kFloat).mul_(0.37).add_(world.rank()).sin_() * 100).to(dtype);
+        const auto x =
+            (at::arange(n * world.size()).to(at::kFloat).mul_(0.37).add_(world.rank()).sin_() * 100).to(dtype);
         sums.push_back(x.clone());
         const auto work = grid.dp.start_all_reduce(sums.back());
         rows.push_back(at::empty({n}, dtype));
@@ -78,12 +79,14 @@ TEST_F(WorldRanks, DescribeEveryRank) {
   ParallelOptions options;
   options.device = DeviceKind::kCpu;
   const auto text = world.describe(world.make_grid(options));
-  for (int r = 0; r < world.size(); ++r) EXPECT_NE(text.find("rank " + std::to_string(r) + " "), std::string::npos) << text;
+  for (int r = 0; r < world.size(); ++r)
+    EXPECT_NE(text.find("rank " + std::to_string(r) + " "), std::string::npos) << text;
   EXPECT_NE(text.find(world.host()), std::string::npos);
   EXPECT_LT(world.local_rank(), world.local_size());
 }
 
-// Not a test: the table of parallel/README.md. mpirun -n 2 engine_tests --gtest_also_run_disabled_tests --gtest_filter=*SpeedOf*
+// Not a test: the table of parallel/README.md. mpirun -n 2 engine_tests --gtest_also_run_disabled_tests
+// --gtest_filter=*SpeedOf*
 TEST_F(WorldRanks, DISABLED_SpeedOfAllReduce) {
   const auto& world = *tests::job_world();
   for (int64_t bytes = 64; bytes <= (64 << 20); bytes *= 4) {
@@ -100,7 +103,9 @@ TEST_F(WorldRanks, DISABLED_SpeedOfAllReduce) {
         grid.dp.all_reduce(x);
         best = std::min(best, std::chrono::duration<double>(std::chrono::steady_clock::now() - begin).count());
       }
-      if (world.rank() == 0) std::printf("%10lld bytes  %-8s %10.1f us %6.2f GB/s\n", static_cast<long long>(bytes), grid.dp.backend_name(), best * 1e6, static_cast<double>(bytes) / best * 1e-9);
+      if (world.rank() == 0)
+        std::printf("%10lld bytes  %-8s %10.1f us %6.2f GB/s\n", static_cast<long long>(bytes), grid.dp.backend_name(),
+                    best * 1e6, static_cast<double>(bytes) / best * 1e-9);
     }
   }
 }

@@ -20,7 +20,8 @@ struct GptLayout {
   bool zero = false;
   bool sequence_parallel = false;
   std::string name() const {
-    return "dp " + std::to_string(ranks / tp) + " x tp " + std::to_string(tp) + (zero ? ", ZeRO-1" : "") + (sequence_parallel ? ", sequence parallel" : "");
+    return "dp " + std::to_string(ranks / tp) + " x tp " + std::to_string(tp) + (zero ? ", ZeRO-1" : "") +
+           (sequence_parallel ? ", sequence parallel" : "");
   }
 };
 
@@ -36,7 +37,8 @@ inline models::ModelOptions gpt2_like() {
 inline models::ModelOptions llama_like() {
   models::ModelOptions o;
   o.layers = 2, o.hidden = 64, o.heads = 8, o.kv_heads = 4, o.ffn = 88, o.sequence = 12, o.vocab = 131;
-  o.position = models::Position::kRotary, o.norm = models::Norm::kRmsNorm, o.activation = models::Activation::kSwiglu, o.tied = false;
+  o.position = models::Position::kRotary, o.norm = models::Norm::kRmsNorm, o.activation = models::Activation::kSwiglu,
+  o.tied = false;
   return models::resolve(o);
 }
 
@@ -64,13 +66,15 @@ inline data::Batch gpt_batch(const models::ModelOptions& o, int64_t first_row, i
 /// The rows of one step after the other, of this rank.
 class GptRows {
  public:
-  GptRows(const trainer::Trainer& trainer, int64_t first_step = 0) : trainer_(trainer), micro_(first_step * trainer.plan().micro_steps()) {}
+  GptRows(const trainer::Trainer& trainer, int64_t first_step = 0)
+      : trainer_(trainer), micro_(first_step * trainer.plan().micro_steps()) {}
   data::Batch next() {
     const auto& plan = trainer_.plan();
     const int64_t step = micro_ / plan.micro_steps(), micro_step = micro_ % plan.micro_steps();
     ++micro_;
     const int64_t mine = trainer_.grid().dp.rank() * plan.micro_steps() + micro_step;
-    return gpt_batch(trainer_.model().options(), step * trainer_.options().train.global_batch + mine * plan.micro_batch, plan.micro_batch);
+    return gpt_batch(trainer_.model().options(), step * trainer_.options().train.global_batch + mine * plan.micro_batch,
+                     plan.micro_batch);
   }
 
  private:
@@ -94,22 +98,27 @@ inline trainer::TrainerOptions gpt_training(int64_t global_batch = 8) {
 }
 
 /// Trains `steps` steps on ranks that are threads; what rank 0 saw.
-inline GptHistory train_gpt(const models::ModelOptions& shape, trainer::TrainerOptions options, const GptLayout& layout, int64_t steps) {
+inline GptHistory train_gpt(const models::ModelOptions& shape, trainer::TrainerOptions options, const GptLayout& layout,
+                            int64_t steps) {
   GptHistory history;
-  options.parallel.tp = layout.tp, options.parallel.zero = layout.zero, options.parallel.sequence_parallel = layout.sequence_parallel;
-  run_ranks(layout.ranks, [&](const parallel::Grid& grid) {
-    const auto model = models::make_model(shape, grid, layout.sequence_parallel);
-    trainer::Trainer trainer(*model, options, grid);
-    GptRows rows(trainer);
-    for (int64_t t = 0; t < steps; ++t) {
-      const auto result = trainer.step([&] { return rows.next(); });
-      if (grid.rank != 0) continue;
-      history.losses.push_back(result.loss);
-      history.norms.push_back(result.grad_norm);
-    }
-    if (grid.rank != 0) return;
-    for (const auto* p : model->parameters()) history.weights[p->name] = p->value.detach().to(at::kFloat).clone();
-  }, layout.tp);
+  options.parallel.tp = layout.tp, options.parallel.zero = layout.zero,
+  options.parallel.sequence_parallel = layout.sequence_parallel;
+  run_ranks(
+      layout.ranks,
+      [&](const parallel::Grid& grid) {
+        const auto model = models::make_model(shape, grid, layout.sequence_parallel);
+        trainer::Trainer trainer(*model, options, grid);
+        GptRows rows(trainer);
+        for (int64_t t = 0; t < steps; ++t) {
+          const auto result = trainer.step([&] { return rows.next(); });
+          if (grid.rank != 0) continue;
+          history.losses.push_back(result.loss);
+          history.norms.push_back(result.grad_norm);
+        }
+        if (grid.rank != 0) return;
+        for (const auto* p : model->parameters()) history.weights[p->name] = p->value.detach().to(at::kFloat).clone();
+      },
+      layout.tp);
   return history;
 }
 

@@ -21,7 +21,7 @@ namespace bessemer::test {
 
 /// Recorded losses: tests/oracles/nanogpt_losses.py wrote them.
 struct GoldenLosses {
-  std::vector<double> loss;                                ///< of iteration i
+  std::vector<double> loss;                                 ///< of iteration i
   std::map<int64_t, std::pair<double, double>> evaluation;  ///< train and validation loss before iteration i
 
   explicit GoldenLosses(const std::string& path) {
@@ -55,8 +55,8 @@ inline std::string concatenate(const std::string& folder) {
   return text;
 }
 
-/// nanoGPT's CPU setting (karpathy/nanoGPT 3adf61e): text, weights and batches from the default CPU generator, in the order
-/// in which its train.py draws them. Make one, take the weights, then call batch() as train.py does.
+/// nanoGPT's CPU setting (karpathy/nanoGPT 3adf61e): text, weights and batches from the default CPU generator, in the
+/// order in which its train.py draws them. Make one, take the weights, then call batch() as train.py does.
 class NanoGpt {
  public:
   static constexpr int64_t kLayers = 4, kHidden = 128, kSequence = 64, kBatch = 12, kEvalBatches = 20;
@@ -100,7 +100,8 @@ class NanoGpt {
       for (const models::Piece& piece : parameter->pieces) {
         const auto found = weights_.find(piece.name);
         ASSERT_NE(found, weights_.end()) << "nanoGPT has no " << piece.name;
-        parameter->value.slice(0, piece.row, piece.row + piece.rows).copy_(found->second.slice(piece.dim, piece.begin, piece.end));
+        parameter->value.slice(0, piece.row, piece.row + piece.rows)
+            .copy_(found->second.slice(piece.dim, piece.begin, piece.end));
       }
     }
   }
@@ -117,15 +118,20 @@ class NanoGpt {
       i += static_cast<std::size_t>(length);
     }
     std::map<int64_t, int64_t> ids;
-    for (const int64_t point : std::set<int64_t>(points.begin(), points.end())) ids.emplace(point, static_cast<int64_t>(ids.size()));
+    for (const int64_t point : std::set<int64_t>(points.begin(), points.end()))
+      ids.emplace(point, static_cast<int64_t>(ids.size()));
     for (int64_t& point : points) point = ids[point];
     vocab_ = static_cast<int64_t>(ids.size());
     return at::tensor(points, at::kLong);
   }
 
-  static at::Tensor normal(int64_t rows, int64_t columns, double std) { return at::empty({rows, columns}).normal_(0.0, std); }
+  static at::Tensor normal(int64_t rows, int64_t columns, double std) {
+    return at::empty({rows, columns}).normal_(0.0, std);
+  }
   /// What nn.Linear draws when it is constructed; only the generator's advance matters.
-  static void linear_default(int64_t in, int64_t out) { at::empty({out, in}).uniform_(-1.0 / std::sqrt(in), 1.0 / std::sqrt(in)); }
+  static void linear_default(int64_t in, int64_t out) {
+    at::empty({out, in}).uniform_(-1.0 / std::sqrt(in), 1.0 / std::sqrt(in));
+  }
 
   void draw_weights() {
     const int64_t h = kHidden, f = 4 * kHidden;

@@ -25,7 +25,8 @@ struct Ended {
 class Process {
  public:
   Process(const std::vector<std::string>& words, const std::string& log) : log_(log) {
-    const int out = open(log.c_str(), O_CREAT | O_TRUNC | O_WRONLY | O_APPEND | O_CLOEXEC, 0644);  // now: its old text would be taken for ours
+    const int out = open(log.c_str(), O_CREAT | O_TRUNC | O_WRONLY | O_APPEND | O_CLOEXEC,
+                         0644);  // now: its old text would be taken for ours
     pid_ = fork();
     if (pid_ != 0) {
       close(out);

@@ -13,7 +13,9 @@ parallel::World* world = nullptr;  // set in main where mpirun started us
 // Rank 0 prints as usual, the others only what fails.
 struct FailurePrinter : testing::EmptyTestEventListener {
   void OnTestPartResult(const testing::TestPartResult& result) override {
-    if (result.failed()) std::fprintf(stderr, "rank %d: %s:%d: %s\n", world->rank(), result.file_name(), result.line_number(), result.summary());
+    if (result.failed())
+      std::fprintf(stderr, "rank %d: %s:%d: %s\n", world->rank(), result.file_name(), result.line_number(),
+                   result.summary());
   }
 };
 }  // namespace

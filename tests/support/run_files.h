@@ -15,7 +15,8 @@ namespace bessemer::tests {
 
 /// Words in an order that a small model learns something of: the text of every test that trains on files.
 inline std::string some_text(int64_t words, uint64_t seed = 1) {
-  static const char* const list[] = {"the", "model", "learns", "a", "word", "from", "two", "before", "it", "and", "then", "speaks", "Quietly", "of", "7", "rivers"};
+  static const char* const list[] = {"the", "model", "learns", "a",      "word",    "from", "two", "before",
+                                     "it",  "and",   "then",   "speaks", "Quietly", "of",   "7",   "rivers"};
   std::string text;
   uint64_t x = seed, word = 0;
   for (int64_t i = 0; i < words; ++i) {
@@ -37,14 +38,16 @@ inline std::string make_data(const TemporaryDirectory& directory, const std::str
   return options.out;
 }
 
-/// What must be the same bits in two runs, a line of metrics.jsonl each: loss, grad_norm, lr, loss_scale, tokens, eval_loss.
+/// What must be the same bits in two runs, a line of metrics.jsonl each: loss, grad_norm, lr, loss_scale, tokens,
+/// eval_loss.
 inline std::vector<std::string> metric_bits(const std::string& run) {
   std::vector<std::string> out;
   std::ifstream file(run + "/metrics.jsonl");
   for (std::string line; std::getline(file, line);) {
     const auto json = nlohmann::json::parse(line);
     nlohmann::ordered_json kept;
-    for (const char* name : {"step", "loss", "loss_nonfinite", "grad_norm", "grad_norm_nonfinite", "lr", "loss_scale", "tokens", "skipped", "eval_loss"}) {
+    for (const char* name : {"step", "loss", "loss_nonfinite", "grad_norm", "grad_norm_nonfinite", "lr", "loss_scale",
+                             "tokens", "skipped", "eval_loss"}) {
       if (json.contains(name)) kept[name] = json[name];
     }
     out.push_back(kept.dump());
@@ -77,12 +80,15 @@ inline std::map<std::string, std::vector<float>> checkpoint_tensors(const std::s
   return out;
 }
 
-inline std::string checkpoint_path(const std::string& run, int64_t step) { return run + "/" + trainer::RunDirectory::step_name(step); }
+inline std::string checkpoint_path(const std::string& run, int64_t step) {
+  return run + "/" + trainer::RunDirectory::step_name(step);
+}
 
 /// One-line verdict: "" where two runs are the same bits in metrics and in the checkpoint of `step`.
 inline std::string difference(const std::string& run, const std::string& want, int64_t step) {
   const auto a = metric_bits(run), b = metric_bits(want);
-  if (a.size() != b.size()) return run + " has " + std::to_string(a.size()) + " metrics, " + want + " " + std::to_string(b.size());
+  if (a.size() != b.size())
+    return run + " has " + std::to_string(a.size()) + " metrics, " + want + " " + std::to_string(b.size());
   for (std::size_t i = 0; i < a.size(); ++i) {
     if (a[i] != b[i]) return "line " + std::to_string(i + 1) + ": " + a[i] + " is not " + b[i];
   }

@@ -13,9 +13,11 @@ namespace bessemer::tests {
 class SmallRun {
  public:
   SmallRun() : data_(make_data(files_)) {
-    std::ofstream(ini()) << "[data]\npath = " << data_ << "\n[model]\nlayers = 2\nhidden = 32\nheads = 4\nkv_heads = 2\nsequence = 16\nbias = yes\ndropout = 0.1\n"
-                         << "[parallel]\ndevice = cpu\nthreads = 1\n[train]\nsteps = 100000\nglobal_batch = 4\neval_every = 25\neval_batches = 2\n"
-                         << "[optimizer]\nwarmup = 5\ndecay_steps = 1000\n[checkpoint]\nevery = 50\n[log]\nevery = 1\n";
+    std::ofstream(ini())
+        << "[data]\npath = " << data_
+        << "\n[model]\nlayers = 2\nhidden = 32\nheads = 4\nkv_heads = 2\nsequence = 16\nbias = yes\ndropout = 0.1\n"
+        << "[parallel]\ndevice = cpu\nthreads = 1\n[train]\nsteps = 100000\nglobal_batch = 4\neval_every = 25\neval_batches = 2\n"
+        << "[optimizer]\nwarmup = 5\ndecay_steps = 1000\n[checkpoint]\nevery = 50\n[log]\nevery = 1\n";
   }
   std::string ini() const { return files_.file("run.ini"); }
   std::string dir(const std::string& name) const { return files_.file(name); }

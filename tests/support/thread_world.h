@@ -27,9 +27,10 @@ namespace detail {
 inline std::vector<parallel::Grid> thread_grids(int ranks, int tp) {
   const parallel::Topology topology(ranks, tp);
   std::vector<parallel::Grid> grids(static_cast<std::size_t>(ranks));
-  const auto connect = [&](const std::vector<int>& peers, parallel::Group parallel::Grid::* group) {
+  const auto connect = [&](const std::vector<int>& peers, parallel::Group parallel::Grid::*group) {
     const auto backends = parallel::make_thread_backends(static_cast<int>(peers.size()));
-    for (std::size_t i = 0; i < peers.size(); ++i) grids[static_cast<std::size_t>(peers[i])].*group = parallel::Group(backends[i]);
+    for (std::size_t i = 0; i < peers.size(); ++i)
+      grids[static_cast<std::size_t>(peers[i])].*group = parallel::Group(backends[i]);
   };
   std::vector<int> all;
   for (int r = 0; r < ranks; ++r) {
@@ -54,8 +55,8 @@ using RankBody = std::function<void(const parallel::Grid&)>;
 /// Runs `body` once per rank of a job of `ranks` ranks, `tp` of them tensor-parallel. Ranks are threads; where mpirun
 /// started this program they are its processes, each of which runs the body once.
 ///
-/// CTest also starts every suite whose name ends in "Ranks" (TEST(GroupRanks, ...)) under mpirun with 1, 2 and 4 ranks. In
-/// such suites all is inside the bodies: what a body writes to captured variables is seen by its own process only.
+/// CTest also starts every suite whose name ends in "Ranks" (TEST(GroupRanks, ...)) under mpirun with 1, 2 and 4 ranks.
+/// In such suites all is inside the bodies: what a body writes to captured variables is seen by its own process only.
 /// A body that throws releases the others; the first exception is thrown here. EXPECT_* works in any rank.
 /// \return false where mpirun started another number of ranks: the body did not run and the test counts as skipped.
 inline bool run_ranks(int ranks, const RankBody& body, int tp = 1) {

@@ -9,8 +9,8 @@
 
 namespace bessemer::tests {
 
-/// The smallest language model that has a matrix used twice, a matrix and a vector: tied embedding, one layer, one bias.
-/// Plain ATen, no tensor parallelism: for what the trainer does, not for what models do.
+/// The smallest language model that has a matrix used twice, a matrix and a vector: tied embedding, one layer, one
+/// bias. Plain ATen, no tensor parallelism: for what the trainer does, not for what models do.
 class ToyModel : public models::Model {
  public:
   static constexpr int64_t kVocab = 37, kHidden = 16, kSequence = 8;

@@ -82,15 +82,9 @@ void round_trip(const Grid& grid) {
   }
 }
 
-TEST(CheckpointRanks, OneWritesAndAnyLayoutReads) {
-  run_ranks(1, round_trip);
-}
-TEST(CheckpointRanks, TwoWriteAndAnyLayoutReads) {
-  run_ranks(2, round_trip);
-}
-TEST(CheckpointRanks, FourWriteAndAnyLayoutReads) {
-  run_ranks(4, round_trip);
-}
+TEST(CheckpointRanks, OneWritesAndAnyLayoutReads) { run_ranks(1, round_trip); }
+TEST(CheckpointRanks, TwoWriteAndAnyLayoutReads) { run_ranks(2, round_trip); }
+TEST(CheckpointRanks, FourWriteAndAnyLayoutReads) { run_ranks(4, round_trip); }
 
 TEST(CheckpointRanks, AFailureOfOneRankIsEverybodysAndTheOldOneStays) {
   run_ranks(2, [](const Grid& grid) {

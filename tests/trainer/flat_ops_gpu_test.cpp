@@ -17,7 +17,8 @@ INSTANTIATE_TEST_SUITE_P(Sizes, FlatOpsOnGpu, testing::Values(0, 1, 17, 10007, 6
 struct AdamState {
   at::Tensor weight, gradient, momentum, variance;
   AdamState on(at::Device device) const {
-    return {weight.to(device, false, true), gradient.to(device, false, true), momentum.to(device, false, true), variance.to(device, false, true)};
+    return {weight.to(device, false, true), gradient.to(device, false, true), momentum.to(device, false, true),
+            variance.to(device, false, true)};
   }
 };
 
@@ -34,7 +35,9 @@ AdamStep example_step() {
 }
 
 // One may fuse a multiplication and an addition where the other does not: a few units in the last place.
-void expect_near(const at::Tensor& gpu, const at::Tensor& cpu) { EXPECT_TRUE(at::allclose(gpu.cpu(), cpu, 1e-6, 1e-8)); }
+void expect_near(const at::Tensor& gpu, const at::Tensor& cpu) {
+  EXPECT_TRUE(at::allclose(gpu.cpu(), cpu, 1e-6, 1e-8));
+}
 
 TEST_P(FlatOpsOnGpu, AdamEqualsTheCpusAndClearsTheGradient) {
   const auto cpu = random_state(GetParam()), gpu = cpu.on(at::kCUDA);

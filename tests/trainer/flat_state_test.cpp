@@ -3,7 +3,6 @@
 #include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
-
 #include "tests/support/thread_world.h"
 #include "tests/support/toy_model.h"
 

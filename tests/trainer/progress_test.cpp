@@ -9,9 +9,7 @@
 namespace bessemer::trainer {
 namespace {
 
-StepReport report(int64_t step) {
-  return {step, 5000, 4.12344, 3e-4, 0.81, 65536, 57700, 142, 0.412, 692, false};
-}
+StepReport report(int64_t step) { return {step, 5000, 4.12344, 3e-4, 0.81, 65536, 57700, 142, 0.412, 692, false}; }
 
 std::string printed(ProgressStyle style, int64_t from, int64_t to) {
   char* text = nullptr;

@@ -15,7 +15,8 @@ OptimizerOptions options(ScheduleKind kind) {
 
 TEST(LearningRate, CosineIsNanoGptsGetLr) {
   const auto o = options(ScheduleKind::kCosine);
-  for (int64_t it : {0, 1, 50, 99}) EXPECT_DOUBLE_EQ(learning_rate(o, 2000, it), 1e-3 * static_cast<double>(it + 1) / 101);
+  for (int64_t it : {0, 1, 50, 99})
+    EXPECT_DOUBLE_EQ(learning_rate(o, 2000, it), 1e-3 * static_cast<double>(it + 1) / 101);
   for (int64_t it : {100, 101, 1000, 1999, 2000}) {
     const double ratio = static_cast<double>(it - 100) / 1900;
     const double want = 1e-4 + 0.5 * (1 + std::cos(std::numbers::pi * ratio)) * (1e-3 - 1e-4);

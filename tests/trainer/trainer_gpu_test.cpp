@@ -1,11 +1,10 @@
 // The trainer on a GPU gives the losses of the trainer on the CPU.
-#include "trainer/trainer.h"
-
 #include <gtest/gtest.h>
 
 #include <cmath>
 
 #include "tests/support/toy_model.h"
+#include "trainer/trainer.h"
 
 namespace bessemer::trainer {
 namespace {

@@ -16,7 +16,8 @@ inline at::Tensor attention_reference(const at::Tensor& q, const at::Tensor& k, 
   std::vector<at::Tensor> heads;
   for (int64_t a = 0; a < q.size(2); ++a) {
     const int64_t kv = a / (q.size(2) / k.size(2));
-    const auto qa = q.select(2, a).transpose(0, 1), ka = k.select(2, kv).transpose(0, 1), va = v.select(2, kv).transpose(0, 1);
+    const auto qa = q.select(2, a).transpose(0, 1), ka = k.select(2, kv).transpose(0, 1),
+               va = v.select(2, kv).transpose(0, 1);
     auto scores = at::bmm(qa, ka.transpose(1, 2)) / std::sqrt(static_cast<double>(q.size(3)));  // [b, s_q, s_k]
     if (causal) {
       const auto i = at::arange(q.size(0)).unsqueeze(1), j = at::arange(k.size(0)).unsqueeze(0);
@@ -29,7 +30,7 @@ inline at::Tensor attention_reference(const at::Tensor& q, const at::Tensor& k, 
 
 inline void attention_matches_reference(at::Device device) {
   at::manual_seed(12);
-  const AttentionCase cases[]{{1, 1, 1, 1, 1, 8}, {5, 5, 2, 3, 3, 8}, {64, 64, 2, 4, 4, 32}, {7, 7, 2, 6, 2, 16},
+  const AttentionCase cases[]{{1, 1, 1, 1, 1, 8}, {5, 5, 2, 3, 3, 8},   {64, 64, 2, 4, 4, 32},  {7, 7, 2, 6, 2, 16},
                               {1, 9, 2, 4, 1, 8}, {3, 10, 1, 2, 2, 24}, {130, 130, 1, 2, 1, 64}};
   for (auto dtype : dtypes()) {
     for (bool causal : {true, false}) {
@@ -37,7 +38,8 @@ inline void attention_matches_reference(at::Device device) {
         expect_matches([&](const auto& x) { return attention(x[0], x[1], x[2], {causal}); },
                        [&](const auto& x) { return attention_reference(x[0], x[1], x[2], causal); },
                        {random({c.queries, c.b, c.heads, c.d}), random({c.keys, c.b, c.kv_heads, c.d}),
-                        random({c.keys, c.b, c.kv_heads, c.d})}, dtype, device);
+                        random({c.keys, c.b, c.kv_heads, c.d})},
+                       dtype, device);
       }
     }
   }
@@ -45,12 +47,16 @@ inline void attention_matches_reference(at::Device device) {
 
 inline void packed_attention_matches_reference(at::Device device) {
   at::manual_seed(13);
-  const AttentionCase cases[]{{1, 1, 1, 1, 1, 8}, {5, 5, 2, 3, 3, 8}, {64, 64, 3, 4, 4, 32}, {17, 17, 2, 6, 2, 16},
-                              {33, 33, 2, 4, 1, 10}, {130, 130, 1, 2, 1, 64}, {64, 64, 2, 2, 2, 128}};
+  const AttentionCase cases[]{{1, 1, 1, 1, 1, 8},    {5, 5, 2, 3, 3, 8},    {64, 64, 3, 4, 4, 32},
+                              {17, 17, 2, 6, 2, 16}, {33, 33, 2, 4, 1, 10}, {130, 130, 1, 2, 1, 64},
+                              {64, 64, 2, 2, 2, 128}};
   for (auto dtype : dtypes()) {
     for (bool causal : {true, false}) {
       for (const auto& c : cases) {
-        const auto parts = [&](const at::Tensor& x) { return x.view({c.queries, c.b, c.heads + 2 * c.kv_heads, c.d}).split_with_sizes({c.heads, c.kv_heads, c.kv_heads}, 2); };
+        const auto parts = [&](const at::Tensor& x) {
+          return x.view({c.queries, c.b, c.heads + 2 * c.kv_heads, c.d})
+              .split_with_sizes({c.heads, c.kv_heads, c.kv_heads}, 2);
+        };
         expect_matches([&](const auto& x) { return packed_attention(x[0], c.heads, c.kv_heads, {causal}); },
                        [&](const auto& x) {
                          const auto p = parts(x[0]);

@@ -5,7 +5,6 @@ namespace bessemer::models::ops {
 TEST(Attention, MatchesFp64Reference) { attention_matches_reference(at::kCPU); }
 TEST(PackedAttention, MatchesFp64Reference) { packed_attention_matches_reference(at::kCPU); }
 
-
 TEST(PackedAttention, DropsTheSameAsTheComposedPath) {
   at::manual_seed(14);
   const AttentionDropout dropout{0.25, 77, 3, 2, 8};

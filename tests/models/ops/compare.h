@@ -24,15 +24,17 @@ inline void expect_close(const at::Tensor& got, const at::Tensor& want, double t
 }
 
 /// `op` in `dtype` on `device` against `reference` in fp64, output and the gradients of every floating input, from the
-/// same inputs (rounded to `dtype`) and the same output gradient. With `into_grad`, inputs from index 1 on have a `.grad`
-/// of ones beforehand, to which the gradient must be added in place.
-inline void expect_matches(const Op& op, const Op& reference, const std::vector<at::Tensor>& inputs, at::ScalarType dtype,
-                           at::Device device, bool into_grad = false) {
+/// same inputs (rounded to `dtype`) and the same output gradient. With `into_grad`, inputs from index 1 on have a
+/// `.grad` of ones beforehand, to which the gradient must be added in place.
+inline void expect_matches(const Op& op, const Op& reference, const std::vector<at::Tensor>& inputs,
+                           at::ScalarType dtype, at::Device device, bool into_grad = false) {
   std::vector<at::Tensor> ours, theirs, before;
   for (std::size_t i = 0; i < inputs.size(); ++i) {
     const auto& x = inputs[i];
     const bool floating = x.defined() && x.is_floating_point();
-    ours.push_back(floating ? x.to(dtype).to(device, dtype, false, true).requires_grad_() : x.defined() ? x.to(device) : x);
+    ours.push_back(floating      ? x.to(dtype).to(device, dtype, false, true).requires_grad_()
+                   : x.defined() ? x.to(device)
+                                 : x);
     theirs.push_back(floating ? x.to(dtype).to(at::kDouble).requires_grad_() : x);
     if (floating && into_grad && i > 0) ours.back().mutable_grad() = at::ones_like(ours.back()).detach();
     before.push_back(floating ? ours.back().grad() : at::Tensor());

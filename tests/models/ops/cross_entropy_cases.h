@@ -17,9 +17,11 @@ inline at::Tensor cross_entropy_reference(const at::Tensor& logits, const at::Te
 }
 
 /// One rank's part: our columns and their padding, checked against those columns of the whole in fp64.
-inline void check_cross_entropy(const CrossEntropyCase& shape, at::ScalarType dtype, at::Device device, const parallel::Group& tp) {
+inline void check_cross_entropy(const CrossEntropyCase& shape, at::ScalarType dtype, at::Device device,
+                                const parallel::Group& tp) {
   auto same = at::make_generator<at::CPUGeneratorImpl>(11);  // on every rank; the global one is shared by threads
-  auto whole = (4.0 * at::randn({shape.rows, shape.vocab}, same, at::kDouble)).to(dtype).to(at::kDouble).requires_grad_();
+  auto whole =
+      (4.0 * at::randn({shape.rows, shape.vocab}, same, at::kDouble)).to(dtype).to(at::kDouble).requires_grad_();
   const auto targets = at::randint(0, shape.vocab, {shape.rows}, same, at::kLong);
   const auto mask = shape.masked ? at::rand({shape.rows}, same, at::kFloat).ge(0.3).to(at::kFloat) * 0.5 : at::Tensor();
   const auto want = cross_entropy_reference(whole, targets, mask);
@@ -36,7 +38,8 @@ inline void check_cross_entropy(const CrossEntropyCase& shape, at::ScalarType dt
   EXPECT_EQ(loss.scalar_type(), at::kFloat);
   EXPECT_NEAR(loss.item<double>(), want.item<double>(), 1e-5 * std::abs(want.item<double>()));
   const auto memory = input.data_ptr();
-  input.register_hook([memory](const at::Tensor& gradient) { EXPECT_EQ(gradient.data_ptr(), memory) << "a second [n, v] tensor"; });
+  input.register_hook(
+      [memory](const at::Tensor& gradient) { EXPECT_EQ(gradient.data_ptr(), memory) << "a second [n, v] tensor"; });
   (loss * 3.0).backward();
   expect_close(logits.grad().narrow(1, 0, valid), whole.grad().narrow(1, begin, valid), tolerance(dtype), "gradient");
   EXPECT_EQ(logits.grad().narrow(1, valid, columns - valid).abs().sum().item<double>(), 0.0);

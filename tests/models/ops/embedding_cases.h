@@ -11,7 +11,8 @@ inline void embedding_matches_reference(at::Device device) {
       for (auto [s, rows, h] : {std::tuple{0, 3, 4}, {1, 1, 1}, {7, 5, 33}, {40, 65, 128}}) {
         const auto ids = at::randint(0, rows, {s, 3}, at::kLong);
         expect_matches([](const auto& x) { return ops::embedding(x[0], x[1]); },
-                       [](const auto& x) { return at::embedding(x[1], x[0]); }, {ids, random({rows, h})}, dtype, device, into_grad);
+                       [](const auto& x) { return at::embedding(x[1], x[0]); }, {ids, random({rows, h})}, dtype, device,
+                       into_grad);
       }
     }
   }

@@ -16,8 +16,8 @@ TEST(Linear, TellsTheTrainerThatAGradientIsComplete) {
     int complete = 0;
     at::Tensor seen;
     auto accumulator = torch::autograd::impl::grad_accumulator(weight);
-    accumulator->add_post_hook(std::make_unique<torch::autograd::utils::LambdaPostHook>(
-        [&](const auto& outputs, const auto&) {
+    accumulator->add_post_hook(
+        std::make_unique<torch::autograd::utils::LambdaPostHook>([&](const auto& outputs, const auto&) {
           ++complete;
           seen = weight.grad().clone();
           return outputs;

@@ -14,7 +14,9 @@ inline void norm_matches_reference(at::Device device) {
   at::manual_seed(2);
   for (auto kind : {Norm::kLayerNorm, Norm::kRmsNorm}) {
     const Op op = [&](const auto& x) { return norm(kind, x[0], x[1], x.size() > 2 ? x[2] : at::Tensor(), 1e-5); };
-    const Op reference = [&](const auto& x) { return norm_reference(kind, x[0], x[1], x.size() > 2 ? x[2] : at::Tensor()); };
+    const Op reference = [&](const auto& x) {
+      return norm_reference(kind, x[0], x[1], x.size() > 2 ? x[2] : at::Tensor());
+    };
     for (auto dtype : dtypes()) {
       for (bool into_grad : {false, true}) {
         for (auto [s, h] : {std::pair{1, 7}, {5, 128}, {33, 65}, {3, 1030}, {0, 16}}) {

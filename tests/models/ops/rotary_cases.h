@@ -19,10 +19,12 @@ inline at::Tensor rotary_reference(const at::Tensor& x, int64_t first, double th
 inline void rotary_matches_reference(at::Device device) {
   at::manual_seed(9);
   for (auto dtype : dtypes()) {
-    for (auto [s, heads, d, first, rotated] : {std::tuple{1, 1, 2, 0, -1}, {5, 3, 8, 0, -1}, {7, 4, 34, 100, 3}, {3, 2, 64, 2000, 0}}) {
-      expect_matches([&](const auto& x) { return rotary(x[0], first, 10000.0, rotated); },
-                     [&](const auto& x) { return rotary_reference(x[0], first, 10000.0, rotated < 0 ? heads : rotated); },
-                     {random({s, 2, heads, d})}, dtype, device);
+    for (auto [s, heads, d, first, rotated] :
+         {std::tuple{1, 1, 2, 0, -1}, {5, 3, 8, 0, -1}, {7, 4, 34, 100, 3}, {3, 2, 64, 2000, 0}}) {
+      expect_matches(
+          [&](const auto& x) { return rotary(x[0], first, 10000.0, rotated); },
+          [&](const auto& x) { return rotary_reference(x[0], first, 10000.0, rotated < 0 ? heads : rotated); },
+          {random({s, 2, heads, d})}, dtype, device);
     }
   }
 }
