@@ -79,7 +79,7 @@ int build(const Words& words) {
   options.shard_tokens = arguments.count("shard-tokens");
   options.text_field = arguments.text("text-field");
   options.overwrite = arguments.flag("overwrite");
-  trainer::StopRequests stop("", true);
+  trainer::StopRequests stop(true);
   BuildLine line;
   const auto result = data::build(options, [&](const data::BuildProgress& now) {
     line.show(now);

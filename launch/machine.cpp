@@ -25,9 +25,10 @@ std::string instruction_set() {
 
 std::string blas() {
   if (AT_MKL_ENABLED()) {
-    const std::string version =
-        at::get_mkl_version();  // "Intel(R) oneAPI Math Kernel Library Version 2024.2-Product Build ..."
-    return version.substr(0, version.find('\n'));
+    const std::string text = at::get_mkl_version();  // "Intel(R) oneAPI Math Kernel Library Version 2024.2-Product ..."
+    const auto begin = text.find_first_of("0123456789");
+    if (begin == std::string::npos) return "oneMKL";
+    return "oneMKL " + text.substr(begin, text.find_first_of("- \n", begin) - begin);
   }
   return "not MKL";
 }

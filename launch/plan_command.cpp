@@ -9,6 +9,7 @@
 #include "data/tokenizer.h"
 #include "launch/build.h"
 #include "launch/commands.h"
+#include "launch/job.h"
 #include "launch/run_words.h"
 #include "models/presets.h"
 #include "parallel/error.h"
@@ -74,6 +75,7 @@ configs::RunConfig read(const RunWords& run) {
 
 int plan(const Words& words) {
   const RunWords run = read_run_words(words, flags());
+  refuse_many_processes("plan");  // --ranks says how many
   const configs::RunConfig config = read(run);
   const auto l = configs::layout(config, run.own.count("ranks"));
   const auto grid = planned_grid(l);

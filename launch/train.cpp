@@ -19,6 +19,7 @@
 #include "trainer/host_memory.h"
 #include "trainer/memory.h"
 #include "trainer/run.h"
+#include "trainer/run_state.h"
 
 namespace bessemer::launch {
 namespace {
@@ -66,7 +67,8 @@ struct Start {
 };
 
 /// Rank 0 takes the directory and finds the checkpoint; the others are told.
-Start open_directory(const configs::RunConfig& config, const parallel::World& world, int64_t checkpoint_bytes) {
+Start open_directory(const configs::RunConfig& config, const parallel::World& world, int64_t checkpoint_bytes,
+                     const data::Corpus& corpus) {
   Start start;
   agree(world.group(), world.host(), [&] {
     if (world.rank() != 0) return;
@@ -77,7 +79,11 @@ Start open_directory(const configs::RunConfig& config, const parallel::World& wo
     const auto found = config.run.resume == "auto" ? trainer::find_newest(config.run.dir, trainer::Verify::kAll)
                                                    : trainer::find_checkpoint(config.run.resume, trainer::Verify::kAll);
     for (const auto& warning : found.warnings) std::cerr << "warning: " << warning << "\n";
-    if (!found.path.empty()) refuse_changes(found.path, trainer::CheckpointReader::open(found.path).config(), config);
+    if (!found.path.empty()) {
+      const auto checkpoint = trainer::CheckpointReader::open(found.path);
+      refuse_changes(found.path, checkpoint.config(), config);
+      trainer::refuse_other_data(checkpoint, corpus);
+    }
     start.resume_from = found.path;
     start.directory->write_config(configs::to_text(config));
   });
@@ -87,11 +93,10 @@ Start open_directory(const configs::RunConfig& config, const parallel::World& wo
 }
 
 void say_start(const configs::RunConfig& config, const parallel::World& world, const parallel::Grid& grid, int threads,
-               const Corpora& data, trainer::Trainer& trainer) {
+               const Corpora& data, const trainer::MemoryAccount& account) {
   const std::string places = world.describe(grid);
   if (world.rank() != 0) return;
   const auto l = configs::layout(config, world.size());
-  const auto account = trainer::account_memory(trainer.model(), trainer.options(), grid.topology);
   std::cerr << places << (places.empty() || places.back() == '\n' ? "" : "\n")
             << fmt::format("{} thread{} of {} usable cores per rank | {} | {} | build {}{}\n", threads,
                            threads == 1 ? "" : "s", usable_cores(), instruction_set(), blas(), build_type(),
@@ -141,6 +146,7 @@ void say_end(const trainer::RunEnd& end, bool was_complete, const configs::RunCo
 
 int train(const Words& words, parallel::World& world) {
   configs::RunConfig config = read_options(words, world);
+  trainer::StopRequests stops(world.size() == 1);
   trainer::HostMemory memory;  // before the first tensor
   const int threads = set_threads(config.parallel.threads, world.local_size());
   Corpora data;
@@ -148,15 +154,18 @@ int train(const Words& words, parallel::World& world) {
   const parallel::Grid grid = world.make_grid(config.parallel);
   const auto model = models::make_model(models::resolve(config.model), grid, config.parallel.sequence_parallel);
   const auto cost = model->cost(1, at::kFloat);
-  Start start = open_directory(config, world, trainer::checkpoint_bytes(cost.parameters));
+  Start start = open_directory(config, world, trainer::checkpoint_bytes(cost.parameters), *data.train);
   trainer::Trainer trainer(*model, trainer_options(config), grid);
-  say_start(config, world, grid, threads, data, trainer);
+  const auto account = trainer::account_memory(*model, trainer.options(), grid.topology);
+  say_start(config, world, grid, threads, data, account);
 
   trainer::RunParts parts{std::move(*start.directory), data.train,        data.validation,
                           config.data.objective,       config.checkpoint, config.log};
   parts.config = configs::to_text(config), parts.tokenizer = data.tokenizer, parts.resume_from = start.resume_from;
+  stops.watch(parts.directory.file("stop"));
+  parts.stops = &stops;
   parts.memory = grid.device.is_cpu() ? &memory : nullptr;
-  parts.predicted_bytes = trainer::account_memory(*model, trainer.options(), grid.topology).total();
+  parts.predicted_bytes = account.total();
   parts.style = {isatty(STDERR_FILENO) != 0, colours(), config.log.every};
   const auto end = trainer::run(trainer, parts);
   if (world.rank() == 0) say_end(end, end.checkpoint == start.resume_from, config, words, world.size());

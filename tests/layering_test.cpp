@@ -10,6 +10,8 @@
 #include <string>
 #include <vector>
 
+#include "tests/support/paths.h"
+
 namespace bessemer {
 namespace {
 
@@ -32,17 +34,17 @@ struct Include {
 std::vector<std::string> sources() {
   std::vector<std::string> files;
   for (const auto& [folder, may_see] : kMaySee) {
-    for (const auto& entry : fs::recursive_directory_iterator(fs::path(BESSEMER_SOURCE_DIR) / folder)) {
+    for (const auto& entry : fs::recursive_directory_iterator(fs::path(tests::kSourceDir) / folder)) {
       const std::string suffix = entry.path().extension().string();
       if (suffix == ".h" || suffix == ".cpp" || suffix == ".cu")
-        files.push_back(fs::relative(entry.path(), BESSEMER_SOURCE_DIR).string());
+        files.push_back(fs::relative(entry.path(), tests::kSourceDir).string());
     }
   }
   return files;
 }
 
 std::string text_of(const std::string& file) {
-  std::ifstream in(fs::path(BESSEMER_SOURCE_DIR) / file);
+  std::ifstream in(fs::path(tests::kSourceDir) / file);
   return {std::istreambuf_iterator<char>(in), {}};
 }
 
@@ -65,7 +67,7 @@ bool matches(const std::string& text, const std::string& pattern) {
 
 TEST(Layering, IncludesPointFromLaunchTowardsParallel) {
   const auto all = includes();
-  ASSERT_GT(all.size(), 100u) << "the sources were not found under " << BESSEMER_SOURCE_DIR;
+  ASSERT_GT(all.size(), 100u) << "the sources were not found under " << tests::kSourceDir;
   for (const auto& [file, named] : all) {
     const std::string from = folder_of(file), to = folder_of(named);
     if (from == to || !kMaySee.count(to)) continue;

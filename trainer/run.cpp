@@ -16,7 +16,6 @@
 #include "trainer/metrics.h"
 #include "trainer/peak_flops.h"
 #include "trainer/run_state.h"
-#include "trainer/stop.h"
 
 namespace bessemer::trainer {
 namespace {
@@ -33,11 +32,12 @@ class Journal {
     if (parts.log.tensorboard) events_.emplace(parts.directory.path(), first_step + 1);
     peak_ = peak_flops(trainer.options().train.precision, trainer.grid().device);
     if (parts.memory != nullptr) parts.memory->reset_peak();  // what was measured with is no part of a step
-    const double per_token = flops_per_token();
+    flops_per_token_ =
+        trainer.model().cost(trainer.plan().micro_batch, dtype_of(trainer.options().train.precision)).flops_per_token;
     note(fmt::format(
         "mfu = {:.3g} FLOP per token (forward and backward matrix products) x tokens/s / ({} ranks x {:.3g} "
         "FLOP/s: {})",
-        per_token, trainer.grid().topology.ranks(), peak_.per_second, peak_.source));
+        flops_per_token_, trainer.grid().topology.ranks(), peak_.per_second, peak_.source));
   }
 
   void step(const StepResult& r) {
@@ -47,7 +47,7 @@ class Journal {
     mean_seconds_ = mean_seconds_ > 0 ? 0.95 * mean_seconds_ + 0.05 * seconds : seconds;
     const double rate = static_cast<double>(r.tokens - last_tokens_) / seconds;
     last_tokens_ = r.tokens;
-    const double mfu = flops_per_token() * rate / (peak_.per_second * trainer_.grid().topology.ranks());
+    const double mfu = flops_per_token_ * rate / (peak_.per_second * trainer_.grid().topology.ranks());
     StepReport report{r.step,      train.steps,
                       r.loss,      r.lr,
                       r.grad_norm, train.precision == Precision::kFp16 ? r.loss_scale : 0.0,
@@ -108,17 +108,13 @@ class Journal {
   }
 
  private:
-  double flops_per_token() const {
-    return trainer_.model()
-        .cost(trainer_.plan().micro_batch, dtype_of(trainer_.options().train.precision))
-        .flops_per_token;
-  }
   const Trainer& trainer_;
   const RunParts& parts_;
   std::optional<Progress> progress_;
   std::optional<MetricsLog> metrics_;
   std::optional<EventFile> events_;
   PeakFlops peak_;
+  double flops_per_token_ = 0;
   int64_t last_tokens_ = 0;
   double mean_seconds_ = 0;
 };
@@ -127,8 +123,7 @@ class Runner {
  public:
   Runner(Trainer& trainer, const RunParts& parts)
       : trainer_(trainer), parts_(parts), saved_step_(resume(trainer, parts)),
-        journal_(trainer, parts, trainer.counters().step),
-        stops_(parts.directory.file("stop"), trainer.grid().world.size() == 1) {
+        journal_(trainer, parts, trainer.counters().step) {
     end_.step = trainer.counters().step;
     end_.checkpoint = parts.resume_from;
     journal_.start_at(trainer.counters().tokens);
@@ -177,7 +172,7 @@ class Runner {
   }
 
   bool stop_asked() {
-    if (reason_.empty()) reason_ = stops_.poll();
+    if (reason_.empty() && parts_.stops != nullptr) reason_ = parts_.stops->poll();
     const double limit = trainer_.options().train.wall_time;
     const double seconds = std::chrono::duration<double>(Clock::now() - begin_).count();
     if (reason_.empty() && limit > 0 && seconds >= limit) reason_ = fmt::format("train.wall_time of {:g} s", limit);
@@ -234,7 +229,6 @@ class Runner {
   const RunParts& parts_;
   int64_t saved_step_;
   Journal journal_;
-  StopRequests stops_;
   RunEnd end_;
   std::string limit_, reason_;
   bool save_failed_ = false, measured_ = false;

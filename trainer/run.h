@@ -11,6 +11,7 @@
 #include "trainer/options.h"
 #include "trainer/progress.h"
 #include "trainer/run_directory.h"
+#include "trainer/stop.h"
 #include "trainer/trainer.h"
 
 namespace bessemer::trainer {
@@ -23,10 +24,11 @@ struct RunParts {
   data::ObjectiveKind objective = data::ObjectiveKind::kCausal;
   CheckpointOptions checkpoint = {};
   LogOptions log = {};
-  std::string config = {};       ///< complete INI text, kept in checkpoints
-  std::string tokenizer = {};    ///< JSON text, likewise
-  std::string resume_from = {};  ///< a checkpoint that verified, or "": start anew
-  HostMemory* memory = nullptr;  ///< where it is known: what was predicted is held against its peak
+  std::string config = {};        ///< complete INI text, kept in checkpoints
+  std::string tokenizer = {};     ///< JSON text, likewise
+  std::string resume_from = {};   ///< a checkpoint that verified, or "": start anew
+  StopRequests* stops = nullptr;  ///< null: nobody asks
+  HostMemory* memory = nullptr;   ///< where it is known: what was predicted is held against its peak
   int64_t predicted_bytes = 0;
   ProgressStyle style = {};  ///< of rank 0; the others are silent
   std::FILE* out = stderr;

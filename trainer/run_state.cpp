@@ -27,14 +27,18 @@ nlohmann::json state_json(const Trainer& trainer, const data::Corpus& corpus) {
       {"layout", {{"dp", topology.dp()}, {"tp", topology.tp()}, {"threads", at::get_num_threads()}}}};
 }
 
+void refuse_other_data(const CheckpointReader& checkpoint, const data::Corpus& corpus) {
+  const auto& data = checkpoint.state().at("data");
+  BESSEMER_CHECK_DATA(data.at("id") == corpus.content_id(), checkpoint.path(), " was trained on other data (dataset ",
+                      data.at("id").get<std::string>(), ", data.path holds ", corpus.content_id(),
+                      "); give data.path as it was, or start a new run in another run.dir");
+}
+
 int64_t resume(Trainer& trainer, const RunParts& parts) {
   if (parts.resume_from.empty()) return -1;
   const auto reader = CheckpointReader::open(parts.resume_from);
+  refuse_other_data(reader, *parts.train);
   const auto& state = reader.state();
-  const auto& data = state.at("data");
-  BESSEMER_CHECK_DATA(data.at("id") == parts.train->content_id(), parts.resume_from,
-                      " was trained on other data (dataset ", data.at("id").get<std::string>(), ", data.path holds ",
-                      parts.train->content_id(), "); give data.path as it was, or start a new run in another run.dir");
   const int threads = state.at("layout").at("threads");
   // Sums over threads are cut by their number: the same bits want the same number.
   if (trainer.options().parallel.threads == 0 && threads != at::get_num_threads()) at::set_num_threads(threads);

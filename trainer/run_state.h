@@ -9,8 +9,10 @@ namespace bessemer::trainer {
 /// The scalars of a checkpoint: counters, loss scale, what the data was, on which layout and with how many threads.
 nlohmann::json state_json(const Trainer& trainer, const data::Corpus& corpus);
 
+/// Errors: Error (65) where the checkpoint was made from other data than `corpus`.
+void refuse_other_data(const CheckpointReader& checkpoint, const data::Corpus& corpus);
+
 /// Brings the trainer to parts.resume_from, if any: tensors, counters, thread count. Collective.
-/// Errors: Error (65) where the checkpoint was made from other data.
 /// \return the step whose checkpoint exists: the resumed one, or -1.
 int64_t resume(Trainer& trainer, const RunParts& parts);
 

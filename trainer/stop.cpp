@@ -34,8 +34,7 @@ struct StopRequests::Handlers {
   struct sigaction interrupt {};
 };
 
-StopRequests::StopRequests(std::string stop_file, bool alone)
-    : stop_file_(std::move(stop_file)), alone_(alone), old_(std::make_unique<Handlers>()) {
+StopRequests::StopRequests(bool alone) : alone_(alone), old_(std::make_unique<Handlers>()) {
   asked_by = 0;
   struct sigaction action {};
   action.sa_handler = ask;
@@ -54,6 +53,8 @@ StopRequests::~StopRequests() {
     sigaction(SIGINT, &old_->interrupt, nullptr);
   }
 }
+
+void StopRequests::watch(std::string stop_file) { stop_file_ = std::move(stop_file); }
 
 std::string StopRequests::poll() {
   if (reason_.empty() && asked_by != 0) reason_ = name_of(asked_by);

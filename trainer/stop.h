@@ -11,10 +11,13 @@ namespace bessemer::trainer {
 /// A second Ctrl-C ends the process at once.
 class StopRequests {
  public:
-  StopRequests(std::string stop_file, bool alone);
+  explicit StopRequests(bool alone);
   ~StopRequests();
   StopRequests(const StopRequests&) = delete;
   StopRequests& operator=(const StopRequests&) = delete;
+
+  /// From now on also the file. A command listens from its first moment; the run's directory is known later.
+  void watch(std::string stop_file);
 
   /// Why to stop ("SIGUSR1", "the file runs/a/stop"), "" if nobody asked. Remembers; the file is removed when seen.
   std::string poll();

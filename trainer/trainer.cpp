@@ -80,7 +80,9 @@ StepResult Trainer::step(const NextBatch& next, bool stop_asked) {
   lap = Stopwatch();
   gradients_.finish();
   lap.lap(result.times.communication);
-  agree(totals, stop_asked);
+  totals.squares = gradients_.own_squares();
+  totals.stops = stop_asked ? 1 : 0;
+  sum_over_ranks(totals);
 
   // Gradients are of loss_scale * sum / nominal; what is wanted is the mean over the tokens that counted.
   const double scale = loss_scale_.scale();
@@ -129,9 +131,7 @@ void Trainer::forward_backward(const NextBatch& next, Totals& totals, StepTimes&
   for (const auto& loss : losses) totals.loss.add(loss.item<float>());  // a GPU is waited for once, here
 }
 
-void Trainer::agree(Totals& totals, bool stop_asked) {
-  totals.squares = gradients_.own_squares();
-  totals.stops = stop_asked ? 1 : 0;
+void Trainer::sum_over_ranks(Totals& totals) const {
   if (grid_.world.size() == 1) return;
   // One collective for all: the loss counts once per dp rank, that is on tp rank 0.
   if (grid_.tp.rank() != 0) totals.loss = {}, totals.weight = 0;
@@ -195,14 +195,7 @@ double Trainer::evaluate(const NextBatch& next, int64_t batches) {
     totals.loss.add(loss.sum.item<float>());
     totals.weight += loss.weight;
   }
-  if (grid_.world.size() > 1) {
-    if (grid_.tp.rank() != 0) totals.loss = {}, totals.weight = 0;
-    auto words = totals.loss.words();
-    auto packed = at::from_blob(words.data(), {static_cast<int64_t>(words.size())}, at::kLong).clone();
-    grid_.world.all_reduce(packed);
-    totals.loss = parallel::ExactSum::from_words({packed.data_ptr<int64_t>(), words.size()});
-    totals.weight = grid_.world.all_reduce(totals.weight, parallel::ReduceOp::kSum);
-  }
+  sum_over_ranks(totals);
   return totals.loss.value() / static_cast<double>(totals.weight);
 }
 

@@ -88,7 +88,7 @@ class Trainer {
  private:
   struct Totals;
   void forward_backward(const NextBatch& next, Totals& totals, StepTimes& times);
-  void agree(Totals& totals, bool stop_asked);
+  void sum_over_ranks(Totals& totals) const;
   void update(double factor, double lr);
   [[noreturn]] void refuse_non_finite(const Totals& totals) const;
 

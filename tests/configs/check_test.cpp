@@ -5,6 +5,7 @@
 
 #include "configs/parse.h"
 #include "tests/configs/support.h"
+#include "tests/support/paths.h"
 
 namespace bessemer::configs {
 namespace {
@@ -110,7 +111,7 @@ TEST(WithOrigins, AddsWhereTheNamedOptionsWereGiven) {
 
 TEST(Recipes, EveryIniFileLoadsAndFitsOneRank) {
   int found = 0;
-  for (const auto& entry : std::filesystem::directory_iterator(std::string(BESSEMER_SOURCE_DIR) + "/configs")) {
+  for (const auto& entry : std::filesystem::directory_iterator(tests::kSourceDir + "/configs")) {
     if (entry.path().extension() != ".ini") continue;
     ++found;
     const auto got = parse({entry.path().string(), "", {}, {}});

@@ -4,6 +4,7 @@
 
 #include <regex>
 
+#include "tests/support/paths.h"
 #include "tests/support/small_run.h"
 
 namespace bessemer::launch {
@@ -16,7 +17,7 @@ using testing::StartsWith;
 class Commands : public testing::Test {
  protected:
   tests::Ended run(std::vector<std::string> words) {
-    words.insert(words.begin(), BESSEMER_BINARY);
+    words.insert(words.begin(), tests::kBinary);
     return files_.run(words);
   }
   tests::SmallRun files_;
@@ -77,7 +78,7 @@ TEST_F(Commands, RefuseWithTheirWholeNameAndNothingOnStdout) {
     EXPECT_THAT(ended.text, StartsWith("error: "));
   }
   const auto ended =
-      files_.run(tests::under_mpirun(2, {BESSEMER_BINARY, "generate", "--model", dir, "--prompt", "the"}));
+      files_.run(tests::under_mpirun(2, {tests::kBinary, "generate", "--model", dir, "--prompt", "the"}));
   EXPECT_EQ(ended.code, 64) << ended.text;
   EXPECT_THAT(ended.text, HasSubstr("works in one process"));
 }

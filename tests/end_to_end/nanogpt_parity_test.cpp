@@ -9,6 +9,7 @@
 #include "models/presets.h"
 #include "parallel/grid.h"
 #include "tests/support/nanogpt.h"
+#include "tests/support/paths.h"
 #include "trainer/trainer.h"
 
 namespace bessemer {
@@ -34,7 +35,7 @@ double mean_loss(trainer::Trainer& trainer, NanoGpt& nanogpt, bool validation) {
 /// Trains 301 iterations in train.py's order of draws, checks each loss, and appends them to `table`.
 void follow_nanogpt(const std::string& name, const std::string& text, std::ostream& table) {
   SCOPED_TRACE(name);
-  const GoldenLosses golden(BESSEMER_SOURCE_DIR "/tests/oracles/nanogpt_" + name + "_losses.tsv");
+  const GoldenLosses golden(tests::kSourceDir + "/tests/oracles/nanogpt_" + name + "_losses.tsv");
   ASSERT_EQ(golden.loss.size(), 301u);
   NanoGpt nanogpt(text);
   const auto model =
@@ -68,7 +69,7 @@ TEST(NanoGptParity, EveryLossIsNanoGptsOnCppHeadersAndOnTinyShakespeare) {
     ASSERT_EQ(text.size(), 1115394u) << path << " is not tinyshakespeare (1,115,394 bytes)";
     follow_nanogpt("tinyshakespeare", text, table);
   }
-  follow_nanogpt("c10", test::concatenate(BESSEMER_LIBTORCH "/include/c10"), table);
+  follow_nanogpt("c10", test::concatenate(tests::kLibTorch + "/include/c10"), table);
 }
 
 }  // namespace

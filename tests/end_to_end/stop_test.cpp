@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "tests/support/paths.h"
 #include "tests/support/small_run.h"
 
 namespace bessemer::trainer {
@@ -44,6 +45,14 @@ TEST_F(Stop, BySignalOrFileOrTimeSavesAndSaysHowToGoOn) {
   std::ofstream(files_.dir("file") + "/stop");
   expect_stopped(job.wait(), "file", "the file " + files_.dir("file") + "/stop");
   expect_stopped(files_.run(files_.train("time", {"--train.wall_time=1s"})), "time", "train.wall_time of 1 s");
+}
+
+TEST_F(Stop, AskedForBeforeTheFirstStepIsNotForgotten) {
+  tests::Process job(files_.train("early"), files_.log());
+  while (job.running() && !job.catches(SIGUSR1)) std::this_thread::sleep_for(std::chrono::microseconds(100));
+  job.signal(SIGUSR1);
+  ASSERT_EQ(job.text().find("step "), std::string::npos) << "not early: " << job.text();
+  expect_stopped(job.wait(), "early", "SIGUSR1");
 }
 
 TEST_F(Stop, ThenTheSameCommandEndsWithTheUnbrokenRunsBits) {
@@ -120,7 +129,7 @@ TEST_F(Stop, ACorruptCheckpointIsPassedOverForTheOneBeforeIt) {
   const std::string shard = tests::checkpoint_path(files_.dir("a"), 8) + "/shard-00000-of-00001.h5";
   std::fstream file(shard, std::ios::in | std::ios::out | std::ios::binary);
   file.seekp(20000).put('x').put('y').flush();
-  EXPECT_EQ(files_.run({BESSEMER_BINARY, "ckpt", "verify", files_.dir("a")}).code, 65);
+  EXPECT_EQ(files_.run({tests::kBinary, "ckpt", "verify", files_.dir("a")}).code, 65);
   const auto ended = files_.run(files_.train("a", {"--train.steps=12", "--checkpoint.every=4"}));
   EXPECT_EQ(ended.code, 0) << ended.text;
   EXPECT_THAT(ended.text, HasSubstr("warning: skipping " + tests::checkpoint_path(files_.dir("a"), 8)));
@@ -136,6 +145,7 @@ TEST_F(Stop, DataOfAnotherBuildIsRefused) {
     const auto ended = files_.run(mpi ? under_mpirun(2, words) : words);
     EXPECT_EQ(ended.code, 65) << ended.text;
     EXPECT_THAT(ended.text, HasSubstr("was trained on other data"));
+    EXPECT_THAT(RunDirectory::join(files_.dir("a")).read_config(), Not(HasSubstr(other))) << "a refusal wrote";
   }
 }
 

@@ -9,6 +9,7 @@
 #include <nlohmann/json.hpp>
 
 #include "tests/configs/support.h"
+#include "tests/support/paths.h"
 
 // The binary itself, as a process: what a user sees.
 namespace bessemer::launch {
@@ -26,7 +27,7 @@ struct Ended {
 /// \param words  of a shell, behind the binary's name; redirect there to look at one stream.
 Ended bessemer(const std::string& words, const std::string& before = "") {
   Ended ended;
-  FILE* pipe = popen(("{ " + before + " " BESSEMER_BINARY " " + words + "; } 2>&1").c_str(), "r");
+  FILE* pipe = popen(("{ " + before + " " + tests::kBinary + " " + words + "; } 2>&1").c_str(), "r");
   std::array<char, 4096> buffer;
   for (std::size_t n; (n = fread(buffer.data(), 1, buffer.size(), pipe)) > 0;) ended.out.append(buffer.data(), n);
   ended.code = WEXITSTATUS(pclose(pipe));

@@ -13,6 +13,8 @@
 #include <thread>
 #include <vector>
 
+#include "tests/support/paths.h"
+
 namespace bessemer::tests {
 
 /// What a process printed and how it ended.
@@ -64,6 +66,15 @@ class Process {
     return {std::istream_iterator<int>(file), {}};
   }
 
+  /// Whether it has set a handler for the signal.
+  bool catches(int number) const {
+    std::ifstream file("/proc/" + std::to_string(pid_) + "/status");
+    for (std::string line; std::getline(file, line);) {
+      if (line.rfind("SigCgt:", 0) == 0) return (std::stoull(line.substr(7), nullptr, 16) >> (number - 1) & 1) != 0;
+    }
+    return false;
+  }
+
   bool running() {
     if (pid_ <= 0) return false;
     int status = 0;
@@ -109,7 +120,7 @@ class Process {
 
 /// mpirun's own words for so many ranks of this machine, more than its cores if need be.
 inline std::vector<std::string> under_mpirun(int ranks, const std::vector<std::string>& words) {
-  std::vector<std::string> all{BESSEMER_MPIEXEC, "--oversubscribe", "--bind-to", "none", "-n", std::to_string(ranks)};
+  std::vector<std::string> all{kMpiexec, "--oversubscribe", "--bind-to", "none", "-n", std::to_string(ranks)};
   all.insert(all.end(), words.begin(), words.end());
   return all;
 }

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "tests/support/paths.h"
 #include "tests/support/process.h"
 #include "tests/support/run_files.h"
 
@@ -27,7 +28,7 @@ class SmallRun {
 
   /// The words of `bessemer train run.ini --run.dir=DIR options...`.
   std::vector<std::string> train(const std::string& name, const std::vector<std::string>& options = {}) const {
-    std::vector<std::string> words{BESSEMER_BINARY, "train", ini(), "--run.dir=" + dir(name)};
+    std::vector<std::string> words{kBinary, "train", ini(), "--run.dir=" + dir(name)};
     words.insert(words.end(), options.begin(), options.end());
     return words;
   }

@@ -4,6 +4,7 @@
 
 #include <cstdlib>
 
+#include "tests/support/paths.h"
 #include "tests/support/temporary_directory.h"
 
 namespace bessemer::trainer {
@@ -46,7 +47,7 @@ TEST(EventFile, IsReadByTensorBoard) {
     EventFile resumed(dir.path(), 201);  // forgets 201 ... 300
     resumed.scalar("train/loss", 201, 7.0);
   }
-  const std::string script = std::string(BESSEMER_SOURCE_DIR) + "/tests/oracles/read_events.py";
+  const std::string script = tests::kSourceDir + "/tests/oracles/read_events.py";
   EXPECT_EQ(std::system((std::string(python) + " " + script + " " + dir.path()).c_str()), 0);
 }
 

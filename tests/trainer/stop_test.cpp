@@ -13,7 +13,7 @@ namespace {
 
 TEST(Stop, IsAskedForBySignals) {
   for (const auto& [number, name] : {std::pair{SIGUSR1, "SIGUSR1"}, {SIGTERM, "SIGTERM"}, {SIGINT, "Ctrl-C"}}) {
-    StopRequests stop("", true);
+    StopRequests stop(true);
     EXPECT_EQ(stop.poll(), "");
     raise(number);
     EXPECT_EQ(stop.poll(), name);
@@ -23,7 +23,8 @@ TEST(Stop, IsAskedForBySignals) {
 
 TEST(Stop, IsAskedForByAFileThatIsThenGone) {
   tests::TemporaryDirectory dir;
-  StopRequests stop(dir.file("stop"), true);
+  StopRequests stop(true);
+  stop.watch(dir.file("stop"));
   EXPECT_EQ(stop.poll(), "");
   write_text_synced(dir.file("stop"), "");
   EXPECT_EQ(stop.poll(), "the file " + dir.file("stop"));
@@ -40,7 +41,7 @@ void (*handler_of(int number))(int) {
 TEST(Stop, GivesTheHandlersBack) {
   const auto before = handler_of(SIGUSR1);
   {
-    StopRequests stop("", false);
+    StopRequests stop(false);
     EXPECT_NE(handler_of(SIGUSR1), before);
     EXPECT_EQ(handler_of(SIGTERM), SIG_DFL);  // mpirun's own ending stays as it is
   }
@@ -50,7 +51,7 @@ TEST(Stop, GivesTheHandlersBack) {
 TEST(Stop, ASecondCtrlCEndsTheProcess) {
   const pid_t child = fork();
   if (child == 0) {
-    StopRequests stop("", true);
+    StopRequests stop(true);
     raise(SIGINT);
     if (stop.poll() != "Ctrl-C") _exit(1);
     raise(SIGINT);
