@@ -32,9 +32,3 @@ endforeach()
 # LibTorch brings its own OpenMP runtime; two of them in one process would run twice the threads.
 target_link_options(bessemer_torch INTERFACE -Wl,-rpath-link,${LIBTORCH_DIR}/lib)
 target_link_libraries(bessemer_torch INTERFACE ${LIBTORCH_DIR}/lib/libtorch_cpu.so ${LIBTORCH_DIR}/lib/libc10.so)
-
-# What the precompiled header depends on besides a file's own flags, for ccache (the file itself differs from one checkout to the next).
-file(SHA256 ${PROJECT_SOURCE_DIR}/launch/precompiled.h precompiled)
-file(READ ${LIBTORCH_DIR}/include/torch/csrc/api/include/torch/version.h torch_version)
-string(SHA256 precompiled "${precompiled} ${LIBTORCH_DIR} ${torch_version} ${CMAKE_CXX_COMPILER} ${CMAKE_CXX_COMPILER_VERSION}")
-file(WRITE ${PROJECT_BINARY_DIR}/CMakeFiles/bessemer_engine.dir/cmake_pch.hxx.gch.sum ${precompiled})

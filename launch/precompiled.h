@@ -1,13 +1,6 @@
-// The one precompiled header: what nearly every file of the engine needs and what takes longest to read.
+// The engine's precompiled header: what nearly every file of it needs and what takes longest to read.
 #pragma once
 #include <ATen/ATen.h>
 #include <torch/csrc/autograd/custom_function.h>
 
-#include <algorithm>
-#include <cstdint>
-#include <functional>
-#include <map>
-#include <memory>
-#include <span>
-#include <string>
-#include <vector>
+#include "launch/precompiled_core.h"
