@@ -1,5 +1,7 @@
 #include "data/utf8.h"
 
+#include <algorithm>
+
 namespace bessemer::data {
 
 int decode_utf8(std::string_view text, uint32_t& code) {
@@ -31,6 +33,57 @@ std::string encode_utf8(uint32_t code) {
   if (code < 0x800) return {static_cast<char>(0xC0 | code >> 6), tail(0)};
   if (code < 0x10000) return {static_cast<char>(0xE0 | code >> 12), tail(6), tail(0)};
   return {static_cast<char>(0xF0 | code >> 18), tail(12), tail(6), tail(0)};
+}
+
+namespace {
+
+/// Bytes at the front of `text` that begin a character and then break off, at least 1.
+std::size_t broken_part(std::string_view text) {
+  uint32_t code = 0;
+  for (std::size_t n = 1; n < text.size() && n < 4; ++n) {
+    if (decode_utf8(text.substr(0, n + 1), code) == 0) return n;  // n bytes may begin a character, one more may not
+    if (decode_utf8(text.substr(0, n), code) == 0) return n;
+  }
+  return std::min<std::size_t>(text.size(), 3);
+}
+
+}  // namespace
+
+std::size_t first_broken(std::string_view text) {
+  uint32_t code = 0;
+  for (std::size_t at = 0; at < text.size();) {
+    const int length = decode_utf8(text.substr(at), code);
+    if (length <= 0) return at;
+    at += static_cast<std::size_t>(length);
+  }
+  return text.size();
+}
+
+std::string repaired_utf8(std::string_view text, uint64_t& count) {
+  std::string out;
+  out.reserve(text.size());
+  for (std::size_t at = 0; at < text.size();) {
+    uint32_t code = 0;
+    const int length = decode_utf8(text.substr(at), code);
+    if (length > 0) {
+      out += text.substr(at, static_cast<std::size_t>(length));
+      at += static_cast<std::size_t>(length);
+    } else {
+      out += "\xEF\xBF\xBD";
+      at += broken_part(text.substr(at));
+      ++count;
+    }
+  }
+  return out;
+}
+
+std::size_t whole_characters(std::string_view text) {
+  uint32_t code = 0;
+  for (std::size_t back = 1; back <= 3 && back <= text.size(); ++back) {
+    const std::size_t at = text.size() - back;
+    if (decode_utf8(text.substr(at), code) < 0) return at;
+  }
+  return text.size();
 }
 
 }  // namespace bessemer::data

@@ -47,7 +47,7 @@ struct Sums {
 std::vector<int64_t> token_bytes(const data::Tokenizer& tokenizer) {
   std::vector<int64_t> out;
   for (int64_t id = 0; id < tokenizer.vocab_size(); ++id)
-    out.push_back(static_cast<int64_t>(tokenizer.decode_one(static_cast<uint32_t>(id)).size()));
+    out.push_back(static_cast<int64_t>(tokenizer.token(static_cast<uint32_t>(id)).size()));
   return out;
 }
 

@@ -43,10 +43,10 @@ int generate(const Words& words) {
   const Loaded loaded = load_model(a.text("model"), device_named(a.text("device")), a.count("threads"));
   BESSEMER_CHECK_DATA(!loaded.tokenizer.empty(), loaded.checkpoint, " holds no tokenizer; it cannot read a prompt");
   const auto tokenizer = data::load_tokenizer(loaded.tokenizer);
-  std::vector<uint32_t> ids;
-  tokenizer->encode(a.text("prompt"), ids);
+  const auto ids = tokenizer->encode(a.text("prompt"));
   const std::vector<int64_t> prompt(ids.begin(), ids.end());
 
+  const auto decoder = tokenizer->decoder();
   const bool json = a.flag("json");
   std::string text;
   const auto say =
@@ -55,9 +55,10 @@ int generate(const Words& words) {
         text += piece;
       };
   const auto tokens = models::generate(*loaded.model, prompt, sampling(a, tokenizer->eod_id), [&](int64_t token) {
-    say(tokenizer->decode_one(static_cast<uint32_t>(token)));
+    say(decoder->next(static_cast<uint32_t>(token)));
     return static_cast<bool>(std::cout);
   });
+  say(decoder->finish());
   if (!json) {
     say("\n");
     return 0;

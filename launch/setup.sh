@@ -15,8 +15,9 @@ fail() { say "$*"; exit 69; }  # 69: something is missing around us
 torch_version=2.11.0
 torch_packages=("torch==$torch_version" 'nvidia-cuda-runtime==13.0.*' 'nvidia-cuda-cupti==13.0.*')
 needed="g++ cmake ninja-build libopenmpi-dev openmpi-bin openssh-client libhdf5-dev libboost-program-options-dev libfmt-dev
-        nlohmann-json3-dev libgtest-dev libgmock-dev libbenchmark-dev python3 python3-pip ca-certificates"
-helpful="ccache mold"  # faster builds; everything works without them
+        nlohmann-json3-dev libpcre2-dev
+        libutf8proc-dev libsimdjson-dev libzstd-dev liblzma-dev zlib1g-dev libxxhash-dev pkg-config libgtest-dev libgmock-dev libbenchmark-dev python3 python3-pip ca-certificates"
+helpful="ccache mold sentencepiece"  # faster builds; the trainer of Unigram vocabularies; the rest works without them
 
 checkout=$(cd "$(dirname "$0")/.." && pwd)
 remembered=$checkout/build/libtorch.path  # launch/libtorch.cmake reads it
@@ -58,7 +59,7 @@ install_packages() {
   [ -n "$want" ] || return 0
   if [ "$(id -u)" != 0 ]; then
     if ! command -v sudo > /dev/null; then
-      [ -n "$(missing $needed)" ] || { say "not installed (builds are slower without): $(echo $want)"; return 0; }
+      [ -n "$(missing $needed)" ] || { say "not installed (all but one command works without, builds take longer): $(echo $want)"; return 0; }
       fail "packages are missing and there is neither root nor sudo; ask an administrator for: apt-get install $(echo $want)"
     fi
     as_root=(sudo)

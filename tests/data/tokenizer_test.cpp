@@ -11,11 +11,7 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 using TokenizerTest = FolderTest;
 
-std::vector<uint32_t> encoded(const Tokenizer& tokenizer, std::string_view text) {
-  std::vector<uint32_t> ids;
-  tokenizer.encode(text, ids);
-  return ids;
-}
+TokenIds encoded(const Tokenizer& tokenizer, std::string_view text) { return tokenizer.encode(text); }
 
 TEST_F(TokenizerTest, BytesAreTheirOwnIds) {
   const auto bytes = make_bytes_tokenizer();
@@ -24,7 +20,7 @@ TEST_F(TokenizerTest, BytesAreTheirOwnIds) {
   const std::string text("a\0\xFF\xC3", 4);
   EXPECT_THAT(encoded(*bytes, text), ElementsAre(97, 0, 255, 195));
   EXPECT_EQ(bytes->decode(encoded(*bytes, text)), text);
-  EXPECT_THAT(refusal([&] { bytes->decode_one(256); }), HasSubstr("256"));
+  EXPECT_THAT(refusal([&] { bytes->token(256); }), HasSubstr("256"));
 }
 
 TEST_F(TokenizerTest, CharactersAreNumberedInOrder) {
