@@ -87,8 +87,14 @@ TEST(Layering, CLibrariesStayInTheirHomes) {
       {R"(mpi\.h)", R"(parallel/(world|mpi_backend|shm_backend)\.cpp|parallel/mpi_[a-z_]+\.h)"},
       {R"(nccl\.h)", R"(parallel/nccl_backend\.cpp)"},
       {R"(hdf5\.h|H5[A-Za-z]+\.h)", R"(data/hdf5\.(cpp|h))"},
+      {R"(pcre2\.h)", R"(data/tokenizers/regex\.cpp)"},
+      {R"(utf8proc\.h)", R"(data/tokenizers/(normal_form|precompiled)\.cpp)"},
+      {R"(zlib\.h|zstd\.h|lzma\.h)", R"(data/byte_stream\.cpp)"},
+      {R"(xxhash\.h)", R"(data/encode_unit\.cpp)"},
       {R"(cuda.*\.h|cublas.*\.h|c10/cuda/.*|ATen/cuda/.*)",
        R"(.*_cuda\.(h|cpp|cu)|parallel/(nccl_backend|device)\.cpp|.*\.cu)"},
+      {R"(sentencepiece_.*\.h)",
+       "none: its FLAGS_minloglevel overwrites LibTorch's (data/tokenizers/unigram_trainer.h)"},
   };
   for (const auto& [file, named] : includes()) {
     for (const auto& [library, home] : homes) {
