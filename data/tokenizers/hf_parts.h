@@ -1,0 +1,17 @@
+#pragma once
+#include <nlohmann/json_fwd.hpp>
+
+#include "data/tokenizers/pipeline.h"
+
+namespace bessemer::data {
+
+constexpr uint32_t kMostIds = 1u << 24;  ///< of a vocabulary; a file that names a greater one is damaged
+
+// The sections of a tokenizer.json, each into its part of a pipeline. null: the section is absent.
+// Errors: Error (65), or nlohmann's where a field is missing; the caller names the file.
+void read_normalizer(const nlohmann::json& normalizer, PipelineParts& parts);
+void read_pre_tokenizer(const nlohmann::json& pre_tokenizer, PipelineParts& parts);
+/// Call it after read_pre_tokenizer, which says whether the vocabulary is written in byte-level characters.
+void read_model(const nlohmann::json& model, PipelineParts& parts);
+
+}  // namespace bessemer::data
