@@ -1,7 +1,6 @@
 #include "data/build.h"
 
-#include <fcntl.h>
-#include <unistd.h>
+#include <fmt/format.h>
 
 #include <chrono>
 #include <ctime>
@@ -9,13 +8,11 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 
+#include "data/build_inputs.h"
+#include "data/deal.h"
 #include "data/file.h"
 #include "data/sha256.h"
 #include "data/shard_set.h"
-#include "data/shard_sink.h"
-#include "data/text_source.h"
-#include "data/tokenizer.h"
-#include "data/utf8.h"
 #include "parallel/error.h"
 
 namespace bessemer::data {
@@ -23,112 +20,59 @@ namespace {
 
 namespace fs = std::filesystem;
 using nlohmann::json;
-using Progress = std::function<bool(const BuildProgress&)>;
 
-/// What the first reading finds.
-struct Scan {
-  std::vector<TextSource> sources;
-  std::vector<std::string> skipped;
-  uint64_t bytes = 0, tokens = 0, documents = 0;
-  std::vector<bool> seen = std::vector<bool>(kCodePoints);  // characters, where they are wanted
-};
-
-void report(const Progress& progress, const BuildProgress& now) {
-  if (!progress(now)) fail(ExitCode::kStopped, "stopped: nothing was written; start it again");
-}
-
-ReadOptions read_options(const BuildOptions& options) { return {options.tokenizer == "chars", options.text_field}; }
-
-uint64_t count_characters(std::string_view text, std::vector<bool>& seen) {
-  uint64_t count = 0;
-  for (std::size_t at = 0; at < text.size(); ++count) {
-    uint32_t code = 0;
-    at +=
-        static_cast<std::size_t>(decode_utf8(text.substr(at), code));  // checked by read_source, or by the JSON parser
-    if (!seen[code]) seen[code] = true;
-  }
-  return count;
-}
-
-Scan scan(const BuildOptions& options, const Progress& progress) {
-  Scan s;
-  s.sources = find_sources(options.inputs, s.skipped);
-  for (const auto& source : s.sources) s.bytes += source.bytes;
-  BuildProgress now{"reading", 0, s.bytes, 0};
-  const bool chars = options.tokenizer == "chars";
-  for (auto& source : s.sources) {
-    uint64_t in_document = 0;
-    source.sha256 = read_source(source, read_options(options), [&](std::string_view text, uint64_t raw, bool end) {
-      in_document += text.size();
-      now.tokens += chars ? count_characters(text, s.seen) : text.size();
-      now.bytes += raw;
-      if (end) s.documents += in_document > 0, in_document = 0;
-      report(progress, now);
-    });
-  }
-  s.tokens = now.tokens;
-  BESSEMER_CHECK_DATA(s.tokens > 0, options.inputs.front(), ": empty: no text in ", s.sources.size(), " file",
-                      s.sources.size() == 1 ? "" : "s", "; at least one character is expected");
-  return s;
-}
-
-std::unique_ptr<Tokenizer> make_tokenizer(const BuildOptions& options, const Scan& scan) {
-  if (options.tokenizer == "bytes") return make_bytes_tokenizer();
-  std::vector<std::string> characters;
-  for (uint32_t code = 0; code < kCodePoints; ++code) {
-    if (scan.seen[code]) characters.push_back(encode_utf8(code));
-  }
-  return make_chars_tokenizer(characters);
-}
-
-json sources_json(const Scan& scan) {
+json sources_json(const Inputs& inputs, const BuildOptions& options) {
   json all = json::array();
-  for (const auto& source : scan.sources)
-    all.push_back({{"name", source.name}, {"sha256", source.sha256}, {"bytes", source.bytes}});
+  for (std::size_t i = 0; i < inputs.sources.size(); ++i) {
+    json one{{"name", inputs.sources[i].name}, {"sha256", inputs.sha256[i]}, {"bytes", inputs.sources[i].bytes}};
+    if (!options.licence.empty()) one["licence"] = options.licence;
+    all.push_back(std::move(one));
+  }
   return all;
 }
 
 /// Every shard names its sources; beyond a thousand it has their number and one hash, and dataset.json the list.
-std::string sources_attribute(const Scan& scan) {
-  const json all = sources_json(scan);
+std::string sources_attribute(const json& all, uint64_t bytes) {
   if (all.size() <= 1000) return all.dump();
-  return json::array({{{"name", concat(all.size(), " files")}, {"sha256", sha256(all.dump())}, {"bytes", scan.bytes}}})
+  return json::array({{{"name", concat(all.size(), " files")}, {"sha256", sha256(all.dump())}, {"bytes", bytes}}})
       .dump();
 }
 
-std::string dataset_id(const BuildOptions& options, const Scan& scan, const Tokenizer& tokenizer) {
-  const json all{{"format", "token-shard 1.0"},          {"sources", sources_json(scan)},
-                 {"tokenizer", tokenizer.sha256()},      {"val_fraction", options.val_fraction},
-                 {"shard_tokens", options.shard_tokens}, {"text_field", options.text_field}};
+/// Options that change the shards.
+json identity(const BuildOptions& o) {
+  return {{"documents", static_cast<int>(o.documents)},
+          {"split_by", o.split_by == SplitBy::kHash ? "hash" : "tail"},
+          {"val_fraction", o.val_fraction},
+          {"test_fraction", o.test_fraction},
+          {"shard_tokens", o.shard_tokens},
+          {"text_field", o.text_field},
+          {"append_eod", o.append_eod},
+          {"drop_duplicates", o.drop_duplicates},
+          {"parse_special", o.parse_special},
+          {"sentences", o.sentences}};
+}
+
+std::string dataset_id(const BuildOptions& options, const Inputs& inputs) {
+  const json all{{"format", "token-shard 1.0"},
+                 {"sources", sources_json(inputs, options)},
+                 {"tokenizer", inputs.tokenizer->sha256()},
+                 {"normalizer", inputs.tokenizer->normalizer()},
+                 {"options", identity(options)}};
   return sha256(all.dump()).substr(0, 32);
 }
 
-ShardFacts common_facts(const std::string& id, const Scan& scan, const Tokenizer& tokenizer) {
+ShardFacts common_facts(const std::string& id, const BuildOptions& options, const Inputs& inputs) {
+  const Tokenizer& tokenizer = *inputs.tokenizer;
   ShardFacts facts;
   facts.dataset_id = id;
   facts.tokenizer_name = facts.tokenizer_kind = tokenizer.kind();
   facts.tokenizer_sha256 = tokenizer.sha256();
   facts.vocab_size = static_cast<uint32_t>(tokenizer.vocab_size());
-  facts.eod_id = tokenizer.eod_id;
-  facts.source = sources_attribute(scan);
+  facts.eod_id = options.append_eod ? tokenizer.eod_id : -1;
+  facts.bos_id = tokenizer.bos_id, facts.pad_id = tokenizer.pad_id;
+  facts.normalizer = tokenizer.normalizer(), facts.sentences = options.sentences;
+  facts.source = sources_attribute(sources_json(inputs, options), inputs.bytes);
   return facts;
-}
-
-std::vector<ShardFacts> write_shards(const BuildOptions& options, const Scan& scan, const Tokenizer& tokenizer,
-                                     ShardSink& sink, const Progress& progress) {
-  BuildProgress now{"writing", 0, scan.bytes, 0};
-  std::vector<uint32_t> ids;
-  for (const auto& source : scan.sources) {
-    read_source(source, read_options(options), [&](std::string_view text, uint64_t raw, bool end) {
-      ids.clear();
-      tokenizer.encode(text, ids);
-      sink.append(ids);
-      if (end) sink.end_document();
-      now.bytes += raw, now.tokens += ids.size();
-      report(progress, now);
-    });
-  }
-  return sink.finish();
 }
 
 std::string utc_now() {
@@ -140,59 +84,68 @@ std::string utc_now() {
   return text;
 }
 
-json manifest(const BuildOptions& options, const Scan& scan, const Tokenizer& tokenizer,
+json manifest(const BuildOptions& options, const Inputs& inputs, const BuildResult& result,
               const std::vector<ShardFacts>& shards, const std::string& directory) {
   json splits = json::object();
   for (const auto& facts : shards) {
-    const std::string name = shard_name(facts.split, facts.index, facts.count);
+    const std::string path = directory + "/" + shard_name(facts.split, facts.index, facts.count);
     auto& split = splits[facts.split];
     if (split.is_null()) split = {{"tokens", 0}, {"documents", 0}, {"shards", json::array()}};
     split["tokens"] = split["tokens"].get<uint64_t>() + facts.tokens;
     split["documents"] = split["documents"].get<uint64_t>() + facts.documents;
-    split["shards"].push_back({{"file", name},
+    split["shards"].push_back({{"file", fs::path(path).filename()},
                                {"tokens", facts.tokens},
                                {"documents", facts.documents},
-                               {"bytes", fs::file_size(directory + "/" + name)},
-                               {"sha256", sha256_of_file(directory + "/" + name)}});
+                               {"bytes", fs::file_size(path)},
+                               {"sha256", sha256_of_file(path)}});
   }
+  const Tokenizer& t = *inputs.tokenizer;
   return {{"format", "bessemer-dataset"},
           {"version", 1},
-          {"dataset_id", shards.front().dataset_id},
+          {"dataset_id", result.dataset_id},
           {"created", utc_now()},
           {"tokenizer",
-           {{"kind", tokenizer.kind()}, {"vocab_size", tokenizer.vocab_size()}, {"sha256", tokenizer.sha256()}}},
-          {"documents", scan.documents},
+           {{"kind", t.kind()}, {"vocab_size", t.vocab_size()}, {"sha256", t.sha256()}, {"spec", options.tokenizer}}},
+          {"documents", result.documents},
+          {"duplicates_dropped", result.duplicates},
+          {"rejected", result.rejected},
+          {"text_bytes", result.text_bytes},
           {"splits", splits},
-          {"sources", sources_json(scan)},
-          {"options",
-           {{"val_fraction", options.val_fraction},
-            {"shard_tokens", options.shard_tokens},
-            {"text_field", options.text_field}}}};
+          {"sources", sources_json(inputs, options)},
+          {"options", identity(options)}};
 }
 
-/// The directory under its temporary name; removed unless published.
+/// The directory under its temporary name: what is done so far, and the data set while it is written.
 class Workplace {
  public:
   explicit Workplace(const fs::path& out)
-      : out_(out), temporary_(out.parent_path() / ("." + out.filename().string() + ".building")) {
-    fs::create_directories(out_.parent_path());
-    fs::remove_all(temporary_);  // what a killed build has left
-    fs::create_directories(temporary_ / "tokenizer");
+      : out_(out), temporary_(out.parent_path() / ("." + out.filename().string() + ".building")) {}
+  std::string units() const { return temporary_ / "units"; }
+  std::string data() const { return temporary_ / "data"; }
+
+  /// Keeps the units of a build that was killed, if they are of this plan.
+  void open(const std::string& plan) const {
+    const fs::path file = temporary_ / "plan.json";
+    if (!fs::exists(file) || read_file(file) != plan) fs::remove_all(temporary_);
+    fs::create_directories(units());
+    write_file(file, plan);
+    fs::remove_all(data());
+    fs::create_directories(data() + "/tokenizer");
   }
-  ~Workplace() {
-    std::error_code ignored;  // a destructor has nobody to tell
-    fs::remove_all(temporary_, ignored);
-  }
-  std::string path() const { return temporary_; }
-  void publish() {
-    sync_directory(temporary_ / "tokenizer");
-    sync_directory(temporary_);
+  void publish() const {
+    sync_directory(data() + "/tokenizer");
+    sync_directory(data());
     const fs::path old = out_.parent_path() / ("." + out_.filename().string() + ".replaced");
     fs::remove_all(old);
     if (fs::exists(out_)) fs::rename(out_, old);
-    fs::rename(temporary_, out_);
+    fs::rename(data(), out_);
     sync_directory(out_.parent_path());
     fs::remove_all(old);
+    remove();
+  }
+  void remove() const {
+    std::error_code ignored;  // nobody to tell
+    fs::remove_all(temporary_, ignored);
   }
 
  private:
@@ -220,46 +173,196 @@ bool already_built(const BuildOptions& options, const std::string& id) {
   return false;
 }
 
+/// What units are made of: a change of any makes those of before useless.
+std::string plan_of(const BuildOptions& options, const Inputs& inputs) {
+  json sources = json::array();
+  for (const auto& s : inputs.sources) {
+    sources.push_back({s.path, s.bytes, fs::last_write_time(s.path).time_since_epoch().count()});
+  }
+  const json all{{"format", "bessemer-build-units 1"},
+                 {"sources", sha256(sources.dump())},
+                 {"tokenizer", sha256(inputs.tokenizer->json())},
+                 {"units", inputs.units.size()},
+                 {"options", identity(options)},
+                 {"longest_line", read_options(options).longest_line}};
+  return all.dump(2) + "\n";
+}
+
+class Build {
+ public:
+  Build(const BuildOptions& options, const TellProgress& progress, const BuildPeers& peers)
+      : options_(options), progress_(progress), peers_(peers), inputs_(find_inputs(options, progress)),
+        workplace_(options.out) {
+    result_.vocab_size = static_cast<uint64_t>(inputs_.tokenizer->vocab_size());
+    result_.files = inputs_.sources.size(), result_.skipped = inputs_.skipped;
+    spools_.folder = workplace_.units(), spools_.wide = result_.vocab_size > 65536;
+  }
+
+  BuildResult run() {
+    if (options_.dry_run) return estimate();
+    if (there_already()) return result_;
+    fs::create_directories(fs::path(options_.out).parent_path());
+    if (peers_.rank == 0) workplace_.open(plan_of(options_, inputs_));
+    peers_.barrier();
+    encode_units();
+    peers_.barrier();
+    if (peers_.rank == 0) {
+      try {
+        write();
+      } catch (const Error& error) {
+        if (error.code() == ExitCode::kBadData) workplace_.remove();
+        throw;
+      }
+    }
+    peers_.barrier();
+    return result_;
+  }
+
+ private:
+  bool there_already() {
+    if (!fs::exists(options_.out)) return false;
+    hash_inputs(inputs_, options_, progress_);
+    result_.dataset_id = dataset_id(options_, inputs_);
+    return result_.already_there = already_built(options_, result_.dataset_id);
+  }
+
+  void encode_units() {
+    std::vector<std::size_t> todo;
+    UnitCounters counters;
+    for (std::size_t unit = 0; unit < inputs_.units.size(); ++unit) {
+      UnitFacts facts;
+      if (unit % static_cast<std::size_t>(peers_.size) != static_cast<std::size_t>(peers_.rank)) continue;
+      if (!read_unit(spools_.path(unit), spools_.wide, facts, true)) {
+        todo.push_back(unit);
+        continue;
+      }
+      ++result_.resumed_units;
+      counters.tokens += facts.tokens, counters.rejected += facts.rejected;
+      for (const auto& part : inputs_.units[unit]) counters.raw += part.stretch.end - part.stretch.begin;
+    }
+    EncodeOptions encode{read_options(options_), options_.parse_special, options_.sentences};
+    const auto work = [&](std::size_t unit) {
+      encode_unit(inputs_.units[unit], inputs_.sources, *inputs_.tokenizer, encode, spools_.path(unit), counters);
+    };
+    bool too_many = false, stop = false;
+    run_units(todo, options_.workers, work, [&] {
+      too_many = counters.rejected > options_.max_rejects;
+      stop = stop || !progress_({"tokenizing", counters.raw, inputs_.bytes / static_cast<uint64_t>(peers_.size),
+                                 counters.tokens});
+      return !too_many && !stop;
+    });
+    if (stop) stopped();
+    if (counters.rejected > options_.max_rejects) refuse_rejects();
+  }
+
+  /// All that the units of every rank say.
+  void collect() {
+    inputs_.sha256.resize(inputs_.sources.size());
+    spools_.units.clear();
+    uint64_t lines = 0;  // of the file at hand, before this unit
+    for (std::size_t unit = 0; unit < inputs_.units.size(); ++unit) {
+      UnitFacts facts;
+      if (!read_unit(spools_.path(unit), spools_.wide, facts, false))
+        facts = {};  // not made: too many rejects before it
+      if (inputs_.units[unit].front().stretch.begin == 0) lines = 0;
+      for (auto& reject : facts.rejects) {
+        if (reject.line > 0) reject.line += lines;
+        if (result_.rejects.size() < SpoolWriter::kRejectsKept) result_.rejects.push_back(reject);
+      }
+      lines += facts.lines;
+      for (const auto& [source, hash] : facts.sha256) inputs_.sha256.at(source) = hash;
+      result_.rejected += facts.rejected, result_.replaced += facts.replaced, result_.forced += facts.forced;
+      result_.text_bytes += facts.text_bytes;
+      spools_.units.push_back(std::move(facts));
+    }
+  }
+
+  [[noreturn]] void refuse_rejects() {
+    collect();
+    std::string message;
+    for (std::size_t i = 0; i < std::min<std::size_t>(result_.rejects.size(), 20); ++i) {
+      const auto& r = result_.rejects[i];
+      message += concat(message.empty() ? "" : "\n", r.file,
+                        r.line > 0 ? concat(":", r.line) : concat(": byte ", r.byte), ": ", r.message);
+    }
+    if (result_.rejected > 1 || options_.max_rejects > 0)
+      message +=
+          concat("\n", result_.rejected, " documents cannot be used, --max-rejects allows ", options_.max_rejects);
+    workplace_.remove();
+    fail(ExitCode::kBadData, message);
+  }
+
+  void write() {
+    collect();
+    if (result_.rejected > options_.max_rejects) refuse_rejects();
+    result_.dataset_id = dataset_id(options_, inputs_);
+    const auto facts = common_facts(result_.dataset_id, options_, inputs_);
+    const Dealing dealing = plan_dealing(spools_, options_, facts.eod_id);
+    result_.documents = dealing.documents, result_.duplicates = dealing.duplicates,
+    result_.split_tokens = dealing.split_tokens;
+    BESSEMER_CHECK_DATA(dealing.documents > 0, options_.inputs.front(), ": empty: no text in ", inputs_.sources.size(),
+                        " file", inputs_.sources.size() == 1 ? "" : "s", "; at least one character is expected");
+    uint64_t all = 0, done = 0;
+    for (const auto& [split, tokens] : dealing.split_tokens) all += tokens;
+    const uint64_t width = spools_.wide ? 4 : 2;
+    require_space(workplace_.data() + "/", all * width);
+    const auto shards = deal(spools_, dealing, options_, facts, workplace_.data(), [&](uint64_t tokens) {
+      done += tokens;
+      if (!progress_({"writing", done * width, all * width, done})) stopped();
+    });
+    const std::string data = workplace_.data();
+    write_file(data + "/tokenizer/tokenizer.json", inputs_.tokenizer->json());
+    write_file(data + "/dataset.json", manifest(options_, inputs_, result_, shards, data).dump(2) + "\n");
+    workplace_.publish();
+  }
+
+  /// Tokens by a sample of the inputs' beginnings.
+  BuildResult estimate() {
+    uint64_t bytes = 0, tokens = 0;
+    const auto encoder = inputs_.tokenizer->encoder();
+    const std::size_t step = std::max<std::size_t>(1, inputs_.sources.size() / 16);
+    for (std::size_t i = 0; i < inputs_.sources.size(); i += step) {
+      const auto stream = open_stream(inputs_.sources[i].path);
+      std::string text(1 << 18, '\0');
+      text.resize(stream->read(text.data(), text.size()));
+      TokenIds ids;
+      encoder->encode(text, ids);
+      bytes += stream->raw(), tokens += ids.size();
+    }
+    const double rate = bytes > 0 ? static_cast<double>(tokens) / static_cast<double>(bytes) : 0.0;
+    const auto all = static_cast<uint64_t>(rate * static_cast<double>(inputs_.bytes));
+    result_.split_tokens = {{"all", all}};
+    return result_;
+  }
+
+  const BuildOptions& options_;
+  const TellProgress& progress_;
+  const BuildPeers& peers_;
+  Inputs inputs_;
+  Workplace workplace_;
+  Spools spools_;
+  BuildResult result_;
+};
+
 void check(const BuildOptions& options) {
   BESSEMER_CHECK(!options.inputs.empty(), "--input is missing; give files or directories of text");
-  BESSEMER_CHECK(!options.out.empty(), "--out is missing; give the directory to make");
-  BESSEMER_CHECK(options.tokenizer == "bytes" || options.tokenizer == "chars", "--tokenizer '", options.tokenizer,
-                 "' is unknown; choose bytes or chars");
-  BESSEMER_CHECK(options.val_fraction >= 0 && options.val_fraction < 1, "--val-fraction ", options.val_fraction,
-                 "; 0 or more and less than 1 is expected");
+  BESSEMER_CHECK(!options.out.empty() || options.dry_run, "--out is missing; give the directory to make");
+  for (const auto& [name, value] :
+       {std::pair{"--val-fraction", options.val_fraction}, {"--test-fraction", options.test_fraction}})
+    BESSEMER_CHECK(value >= 0 && value < 1, name, " ", value, "; 0 or more and less than 1 is expected");
+  BESSEMER_CHECK(options.val_fraction + options.test_fraction < 1, "--val-fraction ", options.val_fraction,
+                 " and --test-fraction ", options.test_fraction, " leave nothing to train on");
   BESSEMER_CHECK(options.shard_tokens >= 1, "--shard-tokens ", options.shard_tokens, "; at least 1 is expected");
+  BESSEMER_CHECK(options.memory >= (64 << 20), "--memory ", options.memory, " bytes; at least 64M is expected");
 }
 
 }  // namespace
 
-BuildResult build(const BuildOptions& given, const Progress& progress) {
+BuildResult build(const BuildOptions& given, const TellProgress& progress, const BuildPeers& peers) {
   check(given);
   BuildOptions options = given;
   options.out = fs::absolute(fs::path(given.out) / "").parent_path().lexically_normal();  // "data/" and "data" are one
-  const Scan found = scan(options, progress);
-  const auto tokenizer = make_tokenizer(options, found);
-  BuildResult result;
-  result.dataset_id = dataset_id(options, found, *tokenizer);
-  result.train_tokens = static_cast<uint64_t>(static_cast<double>(found.tokens) *
-                                              (1 - options.val_fraction));  // as nanoGPT: int(n * 0.9)
-  result.val_tokens = found.tokens - result.train_tokens;
-  result.documents = found.documents;
-  result.vocab_size = static_cast<uint64_t>(tokenizer->vocab_size());
-  result.files = found.sources.size();
-  result.skipped = found.skipped;
-  result.already_there = already_built(options, result.dataset_id);
-  if (result.already_there) return result;
-
-  Workplace workplace(options.out);
-  require_space(workplace.path() + "/", found.tokens * (result.vocab_size <= 65536 ? 2 : 4));
-  ShardSink sink(workplace.path(), common_facts(result.dataset_id, found, *tokenizer), result.train_tokens,
-                 result.val_tokens, static_cast<uint64_t>(options.shard_tokens));
-  const auto shards = write_shards(options, found, *tokenizer, sink, progress);
-  write_file(workplace.path() + "/tokenizer/tokenizer.json", tokenizer->json());
-  write_file(workplace.path() + "/dataset.json",
-             manifest(options, found, *tokenizer, shards, workplace.path()).dump(2) + "\n");
-  workplace.publish();
-  return result;
+  return Build(options, progress, peers).run();
 }
 
 }  // namespace bessemer::data

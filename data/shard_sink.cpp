@@ -6,14 +6,9 @@
 
 namespace bessemer::data {
 
-ShardSink::ShardSink(std::string directory, const ShardFacts& facts, uint64_t train_tokens, uint64_t val_tokens,
+ShardSink::ShardSink(std::string directory, const ShardFacts& facts, const std::string& split, uint64_t tokens,
                      uint64_t shard_tokens)
     : directory_(std::move(directory)) {
-  plan(facts, "train", train_tokens, shard_tokens);
-  plan(facts, "val", val_tokens, shard_tokens);
-}
-
-void ShardSink::plan(const ShardFacts& facts, const std::string& split, uint64_t tokens, uint64_t shard_tokens) {
   const uint64_t count = (tokens + shard_tokens - 1) / shard_tokens;
   BESSEMER_CHECK(count <= 99999, "--shard-tokens ", shard_tokens, " would make ", count,
                  " shards, at most 99999 are possible");
@@ -36,7 +31,8 @@ void ShardSink::open_next() {
   document_in_shard_ = false;
 }
 
-void ShardSink::append(std::span<const uint32_t> ids) {
+void ShardSink::append(std::span<const uint32_t> ids, bool goes_on) {
+  if (!writer_ && done_.empty()) within_document_ = goes_on;
   while (!ids.empty()) {
     if (!writer_ || writer_->tokens() == planned_[done_.size()].tokens) open_next();
     const auto n = std::min<uint64_t>(ids.size(), planned_[done_.size()].tokens - writer_->tokens());
@@ -51,7 +47,12 @@ void ShardSink::end_document() {
   within_document_ = document_in_shard_ = false;
 }
 
+void ShardSink::end_sentence() {
+  if (writer_) writer_->end_sentence();
+}
+
 std::vector<ShardFacts> ShardSink::finish() {
+  if (planned_.empty()) return {};
   const bool complete = writer_ && done_.size() + 1 == planned_.size() && writer_->tokens() == planned_.back().tokens;
   BESSEMER_CHECK_DATA(complete, "the inputs shrank while they were read; start again");
   done_.push_back(writer_->finish());

@@ -8,17 +8,19 @@
 
 namespace bessemer::data {
 
-/// Deals a stream of tokens out to the shards of a build: its first tokens to "train", the rest to "val", cut at exact
-/// counts.
+/// Cuts a stream of tokens, the documents of one split, into its shards, at exact counts.
 ///
 /// A document that crosses such a cut ends there and goes on as the first document of the next shard.
 class ShardSink {
  public:
-  /// \param facts  what all shards have in common.
-  ShardSink(std::string directory, const ShardFacts& facts, uint64_t train_tokens, uint64_t val_tokens,
+  /// \param facts   what all shards have in common.
+  /// \param tokens  of the split; none make no shard.
+  ShardSink(std::string directory, const ShardFacts& facts, const std::string& split, uint64_t tokens,
             uint64_t shard_tokens);
-  void append(std::span<const uint32_t> ids);  ///< Error (65) where there are more than was said
+  /// \param goes_on  the first of these tokens belong to a document that began in another split.
+  void append(std::span<const uint32_t> ids, bool goes_on = false);  ///< Error (65) where there are more than was said
   void end_document();
+  void end_sentence();
   /// Completes the last shard. Errors: Error (65) where fewer tokens came than was said: an input changed under us.
   std::vector<ShardFacts> finish();
 
@@ -27,7 +29,6 @@ class ShardSink {
     ShardFacts facts;
     uint64_t tokens = 0;
   };
-  void plan(const ShardFacts& facts, const std::string& split, uint64_t tokens, uint64_t shard_tokens);
   void open_next();
   std::string directory_;
   std::vector<Planned> planned_;

@@ -1,152 +1,228 @@
 #include "data/text_source.h"
 
-#include <algorithm>
-#include <filesystem>
-#include <nlohmann/json.hpp>
+#include <simdjson.h>
 
-#include "data/file.h"
-#include "data/sha256.h"
+#include <algorithm>
+#include <optional>
+
 #include "data/utf8.h"
 #include "parallel/error.h"
 
 namespace bessemer::data {
 namespace {
 
-namespace fs = std::filesystem;
 constexpr std::size_t kPiece = 1 << 20;
-constexpr std::size_t kLongestLine = 1 << 30;
 
-bool looks_binary(const std::string& path) {
-  FileDescriptor file(path, FileDescriptor::Mode::kRead);
-  std::string front(4096, '\0');
-  front.resize(file.read(front.data(), front.size()));
-  return front.find('\0') != std::string::npos;
-}
-
-TextSource source_of(const fs::path& path, std::string name) {
-  return {path.string(), std::move(name), path.extension() == ".jsonl", fs::file_size(path), ""};
-}
-
-bool hidden(const fs::path& relative) {
-  return std::any_of(relative.begin(), relative.end(),
-                     [](const fs::path& part) { return part.string().rfind('.', 0) == 0; });
-}
-
-void add_directory(const fs::path& directory, std::vector<TextSource>& sources, std::vector<std::string>& skipped) {
-  std::vector<fs::path> files;
-  for (const auto& entry : fs::recursive_directory_iterator(directory)) {
-    if (entry.is_regular_file() && !hidden(entry.path().lexically_relative(directory))) files.push_back(entry.path());
+/// The lines of a stretch, without their ends.
+class Lines {
+ public:
+  Lines(const TextSource& source, const Stretch& stretch, uint64_t longest)
+      : stream_(open_stream(source.path, start(stretch))), stretch_(stretch), longest_(longest),
+        place_(start(stretch)) {
+    std::string_view cut;
+    if (stretch.begin > 0) next(cut), count_ = 0;  // the end of a line that began before us
   }
-  std::sort(files.begin(), files.end());
-  for (const auto& file : files) {
-    if (looks_binary(file))
-      skipped.push_back(file);
-    else
-      sources.push_back(source_of(file, file.lexically_relative(directory)));
-  }
-}
-
-/// Length of the longest front of `text` that ends with a whole character; checks it on the way.
-std::size_t whole_characters(std::string_view text, uint64_t offset, const std::string& path) {
-  std::size_t at = 0;
-  while (at < text.size()) {
-    if (static_cast<unsigned char>(text[at]) < 0x80) {
-      ++at;
-      continue;
+  /// False at the end of the stretch: `line` began behind it, or there is none. A line that is too long is given empty,
+  /// with its length in too_long().
+  bool next(std::string_view& line) {
+    begin_ = place_;
+    too_long_ = 0;
+    const bool packed = stretch_.last && stretch_.begin == 0;
+    if (!packed && begin_ >= stretch_.end) return false;
+    std::size_t end = buffer_.find('\n', at_);
+    while (end == std::string::npos && fill()) end = buffer_.find('\n', std::max(at_, searched_));
+    if (end == std::string::npos) {
+      if (at_ == buffer_.size() && too_long_ == 0) return false;
+      end = buffer_.size();
     }
-    uint32_t code = 0;
-    const int length = decode_utf8(text.substr(at), code);
-    if (length < 0) break;
-    BESSEMER_CHECK_DATA(
-        length > 0, path, ": byte ", offset + at, " (value ",
-        static_cast<unsigned>(static_cast<unsigned char>(text[at])),
-        ") is not UTF-8, which the tokenizer chars expects; convert the file, or use --tokenizer bytes");
-    at += static_cast<std::size_t>(length);
+    line = std::string_view(buffer_).substr(at_, end - at_);
+    place_ += end - at_ + 1;
+    at_ = std::min(end + 1, buffer_.size());
+    if (too_long_ > 0) too_long_ += line.size(), line = {};
+    ++count_;
+    return true;
   }
-  return at;
+  uint64_t begin() const { return begin_; }        ///< place of the last line in the unpacked file
+  uint64_t too_long() const { return too_long_; }  ///< bytes of the last line, where it was too long to be kept
+  uint64_t count() const { return count_; }
+  uint64_t raw() const { return stream_->raw(); }
+
+ private:
+  // One byte earlier: a stretch that begins right behind a line's end must not drop its first line.
+  static uint64_t start(const Stretch& stretch) { return stretch.begin > 0 ? stretch.begin - 1 : 0; }
+
+  bool fill() {
+    if (at_ > 0) buffer_.erase(0, at_), at_ = 0;
+    if (buffer_.size() > longest_) {
+      too_long_ += buffer_.size(), place_ += buffer_.size();
+      buffer_.clear();
+    }
+    searched_ = buffer_.size();
+    buffer_.resize(searched_ + kPiece);
+    buffer_.resize(searched_ + stream_->read(buffer_.data() + searched_, kPiece));
+    return buffer_.size() > searched_;
+  }
+
+  std::unique_ptr<ByteStream> stream_;
+  Stretch stretch_;
+  uint64_t longest_, place_, begin_ = 0, too_long_ = 0, count_ = 0;
+  std::string buffer_;
+  std::size_t at_ = 0, searched_ = 0;
+};
+
+bool is_blank(std::string_view line) { return line.find_first_not_of(" \t\r\f\v") == std::string_view::npos; }
+
+std::string excerpt(std::string_view text) {
+  std::string out(text.substr(0, 80));
+  return out + (text.size() > 80 ? "..." : "");
 }
 
-std::string read_text(const TextSource& source, const ReadOptions& options, const TakePiece& take) {
-  FileDescriptor file(source.path, FileDescriptor::Mode::kRead);
-  Sha256 hash;
+/// Text without the things that no text holds; the reason where it is none.
+std::optional<Reject> refusal(std::string_view text, const ReadOptions& options) {
+  if (text.find('\0') != std::string_view::npos) return Reject{"not text", "a NUL byte"};
+  if (options.utf8 && !simdjson::validate_utf8(text.data(), text.size()))
+    return Reject{"not UTF-8", "not UTF-8, which the tokenizer chars expects"};
+  return {};
+}
+
+class JsonLine {
+ public:
+  explicit JsonLine(const std::string& field) : field_(field) {}
+  /// The document of a line; nothing where `reject` says why.
+  std::optional<std::string_view> text(std::string_view line, Reject& reject) {
+    simdjson::dom::element all;
+    std::string_view found;
+    // The buffer's end is the parser's own: a line lies among others.
+    if (const auto error = parser_.parse(line.data(), line.size(), true).get(all)) {
+      reject = {"not JSON", concat("not JSON: ", simdjson::error_message(error), ": ", excerpt(line))};
+    } else if (const auto wrong = all[field_].get_string().get(found)) {
+      const bool absent = wrong == simdjson::NO_SUCH_FIELD;
+      reject = {"no text field", concat("a JSON object with a text '", field_, "' is expected, ",
+                                        absent ? "there is none: " : "found ", excerpt(line))};
+    } else {
+      return found;
+    }
+    return {};
+  }
+
+ private:
+  simdjson::dom::parser parser_;
+  std::string field_;
+};
+
+void give(std::string_view text, const ReadOptions& options, Reject place, TakeText& take) {
+  if (auto why = refusal(text, options)) {
+    why->line = place.line, why->byte = place.byte;
+    return take.reject(*why);
+  }
+  take.text(text);
+  take.end_document();
+}
+
+/// Each line by itself: kLines and kJsonl.
+uint64_t read_lines(const TextSource& source, const Stretch& stretch, const ReadOptions& options, TakeText& take) {
+  Lines lines(source, stretch, options.longest_line);
+  JsonLine json(options.text_field);
+  uint64_t raw = 0;
+  for (std::string_view line; lines.next(line);) {
+    take.progress(lines.raw() - raw), raw = lines.raw();
+    Reject reject{"", "", lines.count(), lines.begin()};
+    if (lines.too_long() > 0) {
+      take.reject({"too long",
+                   concat("a line of ", lines.too_long(), " bytes, at most ", options.longest_line,
+                          " are kept (a bigger --memory keeps more)"),
+                   reject.line, reject.byte});
+    } else if (options.documents == Documents::kLines) {
+      if (line.ends_with('\r')) line.remove_suffix(1);
+      if (!is_blank(line)) give(line, options, reject, take);
+    } else if (!is_blank(line)) {
+      const uint64_t number = reject.line;
+      const auto text = json.text(line, reject);
+      if (text)
+        give(*text, options, reject, take);
+      else
+        reject.line = number, take.reject(std::move(reject));
+    }
+  }
+  return lines.count();
+}
+
+/// What stands between blank lines, with its line ends but the last.
+uint64_t read_paragraphs(const TextSource& source, const Stretch& stretch, const ReadOptions& options, TakeText& take) {
+  Stretch all = stretch;
+  all.end = source.bytes, all.last = true;  // the last document may reach beyond the stretch
+  if (stretch.begin > 0) all.last = false, all.end = ~uint64_t{0};
+  Lines lines(source, all, options.longest_line);
+  bool open = stretch.begin == 0;  // after the first blank line of the stretch documents are ours
+  std::string document;
+  Reject place;
+  uint64_t count = 0, raw = 0;
+  const auto finish = [&] {
+    if (!document.empty()) give(document, options, place, take);
+    document.clear();
+  };
+  for (std::string_view line; lines.next(line);) {
+    if (lines.begin() < stretch.end) count = lines.count(), take.progress(lines.raw() - raw), raw = lines.raw();
+    if (is_blank(line) && lines.too_long() == 0) {
+      if (open) finish();
+      open = true;
+      if (lines.begin() >= stretch.end && !stretch.last) return count;
+    } else if (open) {
+      if (document.empty()) place = {"", "", lines.count(), lines.begin()};
+      if (!document.empty()) document += '\n';
+      document += line.ends_with('\r') ? line.substr(0, line.size() - 1) : line;
+      if (lines.too_long() > 0 || document.size() > options.longest_line) {
+        take.reject(
+            {"too long", concat("a document of more than ", options.longest_line, " bytes"), place.line, place.byte});
+        document.clear(), open = false;
+      }
+    }
+  }
+  if (open) finish();
+  return count;
+}
+
+/// A stretch of one document's text.
+uint64_t read_text(const TextSource& source, const Stretch& stretch, const ReadOptions& options, TakeText& take) {
+  const auto stream = open_stream(source.path, stretch.begin);
+  const bool whole_file = stretch.begin == 0 && stretch.last;
   std::string piece(kPiece, '\0');
   std::size_t held = 0;  // bytes of a character that the last piece cut
-  for (uint64_t offset = 0;;) {
-    const std::size_t n = file.read(piece.data() + held, kPiece - held);
-    hash.update(piece.data() + held, n);
+  uint64_t at = stretch.begin, lines = 0, raw = 0;
+  for (bool end = false; !end;) {
+    const uint64_t left = whole_file ? kPiece : stretch.end - at - held;
+    const std::size_t wanted = std::min<uint64_t>(kPiece - held, left);
+    const std::size_t n = stream->read(piece.data() + held, wanted);
+    end = n < wanted || (!whole_file && at + held + n >= stretch.end);
     const std::string_view text(piece.data(), held + n);
-    const bool end = held + n < kPiece;
-    const std::size_t whole = options.utf8 ? whole_characters(text, offset, source.path) : text.size();
-    BESSEMER_CHECK_DATA(!end || whole == text.size(), source.path, ": byte ", offset + whole,
-                        ": the file ends within a UTF-8 character");
-    take(text.substr(0, whole), n, end);
-    if (end) return hash.hex();
-    offset += whole;
-    held = text.size() - whole;
-    std::copy(piece.end() - static_cast<std::ptrdiff_t>(held), piece.end(), piece.begin());
-  }
-}
-
-std::string document_of(std::string_view line, const std::string& place, const std::string& field) {
-  try {
-    const auto all = nlohmann::json::parse(line);
-    BESSEMER_CHECK_DATA(all.is_object() && all.contains(field) && all[field].is_string(), place,
-                        ": a JSON object with a text '", field, "' is expected, found ", all.dump().substr(0, 80));
-    return all[field];
-  } catch (const nlohmann::json::exception& error) {
-    fail(ExitCode::kBadData, place, ": not JSON: ", error.what());
-  }
-}
-
-std::string read_jsonl(const TextSource& source, const ReadOptions& options, const TakePiece& take) {
-  FileDescriptor file(source.path, FileDescriptor::Mode::kRead);
-  Sha256 hash;
-  std::string buffer, piece(kPiece, '\0');
-  uint64_t number = 0;
-  const auto line = [&](std::string_view text, std::size_t raw) {
-    ++number;
-    if (text.find_first_not_of(" \t\r") == std::string_view::npos) return;  // empty lines are no documents
-    take(document_of(text, concat(source.path, ":", number), options.text_field), raw, true);
-  };
-  while (const std::size_t n = file.read(piece.data(), piece.size())) {
-    hash.update(piece.data(), n);
-    buffer.append(piece.data(), n);
-    std::size_t begin = 0;
-    for (auto end = buffer.find('\n'); end != std::string::npos; end = buffer.find('\n', begin)) {
-      line(std::string_view(buffer).substr(begin, end - begin), end - begin + 1);
-      begin = end + 1;
+    const std::size_t whole = options.utf8 && !end ? whole_characters(text) : text.size();
+    if (auto why = refusal(text.substr(0, whole), options)) {
+      why->byte = at + (why->kind == "not text" ? text.find('\0') : first_broken(text));
+      take.reject(*why);
+      take.drop_document();
+      end = true;  // nothing behind it is looked at
+      continue;
     }
-    buffer.erase(0, begin);
-    BESSEMER_CHECK_DATA(buffer.size() <= kLongestLine, source.path, ":", number + 1, ": a line of more than ",
-                        kLongestLine, " bytes");
+    take.text(text.substr(0, whole));
+    take.progress(stream->raw() - raw), raw = stream->raw();
+    lines += static_cast<uint64_t>(std::count(text.begin(), text.begin() + static_cast<std::ptrdiff_t>(whole), '\n'));
+    at += whole;
+    held = text.size() - whole;
+    std::copy(piece.begin() + static_cast<std::ptrdiff_t>(whole),
+              piece.begin() + static_cast<std::ptrdiff_t>(whole + held), piece.begin());
   }
-  if (!buffer.empty()) line(buffer, buffer.size());
-  return hash.hex();
+  if (stretch.last) take.end_document();
+  return lines;
 }
 
 }  // namespace
 
-std::vector<TextSource> find_sources(const std::vector<std::string>& inputs, std::vector<std::string>& skipped) {
-  std::vector<TextSource> sources;
-  try {
-    for (const auto& input : inputs) {
-      BESSEMER_CHECK_DATA(fs::exists(input), input, ": not found; a file or a directory of text is expected");
-      if (fs::is_directory(input))
-        add_directory(input, sources, skipped);
-      else if (fs::is_regular_file(input))
-        sources.push_back(source_of(input, fs::path(input).filename()));
-      else
-        fail(ExitCode::kBadData, input, ": neither a file nor a directory");
-    }
-  } catch (const fs::filesystem_error& error) {
-    fail(ExitCode::kBadData, error.path1().string(), ": cannot be read: ", error.code().message());
-  }
-  BESSEMER_CHECK_DATA(!sources.empty(), inputs.empty() ? "--input" : inputs.front(), ": no text found in the inputs");
-  return sources;
-}
-
-std::string read_source(const TextSource& source, const ReadOptions& options, const TakePiece& piece) {
-  return source.jsonl ? read_jsonl(source, options, piece) : read_text(source, options, piece);
+uint64_t read_stretch(const TextSource& source, const Stretch& stretch, const ReadOptions& options, TakeText& take) {
+  ReadOptions mine = options;
+  if (source.jsonl) mine.documents = Documents::kJsonl;
+  if (mine.documents == Documents::kFile) return read_text(source, stretch, mine, take);
+  if (mine.documents == Documents::kBlankLines) return read_paragraphs(source, stretch, mine, take);
+  return read_lines(source, stretch, mine, take);
 }
 
 }  // namespace bessemer::data

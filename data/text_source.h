@@ -5,30 +5,64 @@
 #include <string_view>
 #include <vector>
 
+#include "data/byte_stream.h"
+
 namespace bessemer::data {
+
+/// What the text of a file falls into.
+enum class Documents { kFile, kLines, kBlankLines, kJsonl };
 
 /// A file of text to build from.
 struct TextSource {
   std::string path;
-  std::string name;  ///< without the folders above the input that it came from
-  bool jsonl = false;
-  uint64_t bytes = 0;
-  std::string sha256;  ///< filled by the first reading
+  std::string name;    ///< without the folders above the input that it came from
+  bool jsonl = false;  ///< by its name: .jsonl, also packed
+  uint64_t bytes = 0;  ///< as it lies on the disk
 };
 
-/// The files that `inputs` mean, directories recursively and sorted by path (hidden files left out).
-/// \param skipped  gets the files of directories that look binary.
-/// Errors: Error (65): missing, unreadable, or nothing there.
+/// The files that `inputs` mean: files, directories (recursively, hidden files left out), patterns with * ? [ ], and
+/// @FILE, a list of these, one a line. Sorted by path within a directory or pattern. \param skipped  gets the files of
+/// directories that look binary. Errors: Error (65): missing, unreadable, or nothing there.
 std::vector<TextSource> find_sources(const std::vector<std::string>& inputs, std::vector<std::string>& skipped);
 
-struct ReadOptions {
-  bool utf8 = false;  ///< refuse what is not UTF-8, and never cut a character
-  std::string text_field = "text";
+/// A stretch of a source's bytes. Packed files have one, [0, all).
+struct Stretch {
+  uint64_t begin = 0, end = 0;
+  bool last = true;  ///< goes to the end of the file
 };
 
-/// Gives `piece(text, raw_bytes, end_of_document)` a source's text in order, at most about 1 MiB at a time (a .jsonl
-/// document in one piece). Returns the SHA-256 of the file. Errors: Error (65) naming file and byte or line.
-using TakePiece = std::function<void(std::string_view text, uint64_t raw_bytes, bool end_of_document)>;
-std::string read_source(const TextSource& source, const ReadOptions& options, const TakePiece& piece);
+struct ReadOptions {
+  Documents documents = Documents::kFile;
+  std::string text_field = "text";
+  bool utf8 = false;  ///< refuse what is not UTF-8, and never cut a character
+  uint64_t longest_line = 256 << 20;
+};
+
+/// Something that is no document.
+struct Reject {
+  std::string kind = {};  ///< "not JSON", "no text field", "not UTF-8", "not text", "too long"
+  std::string message = {};
+  uint64_t line = 0;      ///< from 1, counted within the stretch; 0: `byte` tells the place
+  uint64_t byte = 0;      ///< in the (unpacked) file
+  std::string file = {};  ///< filled in by who knows it
+};
+
+/// What a reader gives to: the text of documents in order.
+class TakeText {
+ public:
+  virtual ~TakeText() = default;
+  virtual void text(std::string_view piece) = 0;  ///< at most about 1 MiB, but for a line of JSON
+  virtual void end_document() = 0;
+  virtual void reject(Reject reject) = 0;
+  virtual void
+  drop_document() = 0;  ///< the one whose text has come so far is not to be used, nor what still comes of it
+  virtual void progress(uint64_t raw_bytes) = 0;  ///< so many more of the file's bytes are done
+};
+
+/// Reads the documents that begin in a stretch. Under kFile a stretch is text of one document, which ends where the
+/// file does; for the others it may begin and end anywhere: each line, and what stands between blank lines, belongs to
+/// the stretch in which it begins, so that stretches side by side give all documents once. \return  lines that began in
+/// the stretch. Errors: Error (65) where the file cannot be read or unpacked.
+uint64_t read_stretch(const TextSource& source, const Stretch& stretch, const ReadOptions& options, TakeText& take);
 
 }  // namespace bessemer::data

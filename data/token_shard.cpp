@@ -3,6 +3,7 @@
 #include <sys/mman.h>
 
 #include <algorithm>
+#include <array>
 #include <atomic>
 #include <cstring>
 #include <vector>
@@ -138,18 +139,18 @@ void check_tables(const Hdf5File& file) {
   }
 }
 
-void check_offsets(const Hdf5File& file, const ShardFacts& facts) {
+void check_offsets(const Hdf5File& file, const ShardFacts& facts, const char* table) {
   uint64_t last = 0, at = 0;
-  for_each_piece(file, file.dataset("doc_offsets"), [&](const unsigned char* data, uint64_t n) {
+  for_each_piece(file, file.dataset(table), [&](const unsigned char* data, uint64_t n) {
     for (uint64_t i = 0; i < n; ++i, ++at) {
       uint64_t offset = 0;
       std::memcpy(&offset, data + i * sizeof offset, sizeof offset);
-      BESSEMER_CHECK_DATA(at > 0 ? offset >= last : offset == 0, file.path(), ": doc_offsets[", at, "] is ", offset,
+      BESSEMER_CHECK_DATA(at > 0 ? offset >= last : offset == 0, file.path(), ": ", table, "[", at, "] is ", offset,
                           ", the offset before it is ", last, "; they begin with 0 and never fall");
       last = offset;
     }
   });
-  BESSEMER_CHECK_DATA(last == facts.tokens, file.path(), ": doc_offsets end with ", last, ", n_tokens = ", facts.tokens,
+  BESSEMER_CHECK_DATA(last == facts.tokens, file.path(), ": ", table, " end with ", last, ", n_tokens = ", facts.tokens,
                       " is expected");
 }
 
@@ -211,7 +212,12 @@ TokenShard::TokenShard(const std::string& path, bool verify_every_read)
   check_dataset(s.file, "doc_offsets", Dtype::kU64, s.facts.documents + 1);
   check_dataset(s.file, "block_crc32c", Dtype::kU32, blocks);
   check_tables(s.file);
-  check_offsets(s.file, s.facts);
+  check_offsets(s.file, s.facts, "doc_offsets");
+  s.facts.sentences = s.file.find("sentence_offsets") != nullptr;
+  if (s.facts.sentences) {
+    check_dataset(s.file, "sentence_offsets", Dtype::kU64, s.file.dataset("sentence_offsets").elements());
+    check_offsets(s.file, s.facts, "sentence_offsets");
+  }
   s.block_crcs.resize(blocks);
   s.file.read("block_crc32c", 0, blocks, Dtype::kU32, s.block_crcs.data());
   s.checked = std::make_unique<std::atomic<bool>[]>(blocks);
@@ -242,6 +248,15 @@ void TokenShard::read(uint64_t first, std::span<int64_t> out) const {
     for (uint64_t i = 0; i < n; ++i) out[done + i] = id_at(data, begin + i, s.width);
     done += n;
   }
+}
+
+std::pair<uint64_t, uint64_t> TokenShard::document(uint64_t d) const {
+  const auto& s = *state_;
+  BESSEMER_CHECK_DATA(d < s.facts.documents, path(), ": has ", s.facts.documents, " documents, document ", d,
+                      " is wanted");
+  std::array<uint64_t, 2> ends{};
+  s.file.read("doc_offsets", d, 2, Dtype::kU64, ends.data());
+  return {ends[0], ends[1]};
 }
 
 void TokenShard::verify() const {

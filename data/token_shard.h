@@ -3,6 +3,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <utility>
 
 #include "data/hdf5.h"
 
@@ -27,6 +28,7 @@ struct ShardFacts {
   int64_t eod_id = -1;
   int64_t bos_id = -1;
   int64_t pad_id = -1;
+  bool sentences = false;  ///< there is a table of where they begin
   std::string normalizer = "none";
   std::string source = "[]";   ///< JSON array of {name, sha256, bytes}
   std::string content_sha256;  ///< over the little-endian token bytes; the writer computes it
@@ -44,6 +46,7 @@ class TokenShardWriter {
   /// Errors: Error (65) for an id >= vocab_size, (69) where the disk cannot be written.
   void append(std::span<const uint32_t> ids);
   void end_document();
+  void end_sentence();  ///< facts.sentences only
   uint64_t tokens() const;
   ShardFacts finish();  ///< a document that is still open ends here
 
@@ -68,7 +71,9 @@ class TokenShard {
   const ShardFacts& facts() const;
   bool mapped() const;
   void read(uint64_t first, std::span<int64_t> out) const;  ///< tokens [first, first + out.size())
-  void verify() const;                                      ///< every block, and the SHA-256 of all tokens
+  /// Where document `d` of the shard begins and ends.
+  std::pair<uint64_t, uint64_t> document(uint64_t d) const;
+  void verify() const;  ///< every block, and the SHA-256 of all tokens
 
  private:
   struct State;

@@ -80,14 +80,16 @@ std::map<std::string, Attribute> attributes_of(const ShardFacts& f) {
 
 struct TokenShardWriter::State {
   State(std::string path_, ShardFacts facts_)
-      : path(std::move(path_)), facts(std::move(facts_)), tokens(path + ".tokens.tmp"), offsets(path + ".docs.tmp") {}
+      : path(std::move(path_)), facts(std::move(facts_)), tokens(path + ".tokens.tmp"), offsets(path + ".docs.tmp"),
+        sentences(path + ".sentences.tmp") {}
   std::string path;
   ShardFacts facts;
-  Spool tokens, offsets;             // tokens in the file's type; u64 ends of documents, from 0
+  Spool tokens, offsets, sentences;  // tokens in the file's type; u64 ends of documents and of sentences, from 0
   std::vector<unsigned char> block;  // the bytes of the block under way
   std::vector<uint32_t> block_crcs;
   Sha256 content;
   uint64_t last_end = 0;  // of the newest document
+  uint64_t last_sentence_end = 0, sentence_count = 0;
   bool published = false;
 
   void end_block() {
@@ -110,6 +112,8 @@ TokenShardWriter::TokenShardWriter(std::string path, ShardFacts facts)
     : state_(std::make_unique<State>(std::move(path), std::move(facts))) {
   state_->facts.tokens = state_->facts.documents = 0;
   state_->append_offset(0);
+  const uint64_t begin = 0;
+  if (state_->facts.sentences) state_->sentences.append(&begin, sizeof begin);
 }
 
 TokenShardWriter::~TokenShardWriter() {
@@ -143,26 +147,38 @@ void TokenShardWriter::end_document() {
   ++state_->facts.documents;
 }
 
+void TokenShardWriter::end_sentence() {
+  auto& s = *state_;
+  if (s.last_sentence_end == s.facts.tokens) return;  // it began here: the rest of it lies in the next shard
+  s.last_sentence_end = s.facts.tokens;
+  s.sentences.append(&s.last_sentence_end, sizeof s.last_sentence_end);
+  ++s.sentence_count;
+}
+
 ShardFacts TokenShardWriter::finish() {
   auto& s = *state_;
   if (s.last_end < s.facts.tokens) end_document();
+  if (s.facts.sentences) end_sentence();
   s.end_block();
   s.facts.content_sha256 = s.content.hex();
   const std::string temporary = s.path + ".tmp";
-  const auto at = create_layout(temporary,
-                                {{"tokens", s.facts.dtype(), {s.facts.tokens}},
-                                 {"doc_offsets", Dtype::kU64, {s.facts.documents + 1}},
-                                 {"block_crc32c", Dtype::kU32, {s.block_crcs.size()}},
-                                 {"tables_crc32c", Dtype::kU32, {2}}},
-                                attributes_of(s.facts), {{"data", "tokens"}});
+  std::vector<LayoutDataset> datasets{{"tokens", s.facts.dtype(), {s.facts.tokens}},
+                                      {"doc_offsets", Dtype::kU64, {s.facts.documents + 1}},
+                                      {"block_crc32c", Dtype::kU32, {s.block_crcs.size()}},
+                                      {"tables_crc32c", Dtype::kU32, {s.facts.sentences ? 3u : 2u}}};
+  if (s.facts.sentences) datasets.push_back({"sentence_offsets", Dtype::kU64, {s.sentence_count + 1}});
+  const auto at = create_layout(temporary, datasets, attributes_of(s.facts), {{"data", "tokens"}});
   FileDescriptor out(temporary, FileDescriptor::Mode::kWrite);
   s.tokens.copy_to(out, at.at("tokens"));
   s.offsets.copy_to(out, at.at("doc_offsets"));
   const std::size_t crc_bytes = s.block_crcs.size() * sizeof(uint32_t);
   out.write_at(at.at("block_crc32c"), s.block_crcs.data(), crc_bytes);
-  const uint32_t tables[2] = {crc32c(s.block_crcs.data(), crc_bytes),
-                              s.offsets.crc()};  // by name: block_crc32c, doc_offsets
-  out.write_at(at.at("tables_crc32c"), tables, sizeof tables);
+  std::vector<uint32_t> tables{crc32c(s.block_crcs.data(), crc_bytes), s.offsets.crc()};  // by name
+  if (s.facts.sentences) {
+    s.sentences.copy_to(out, at.at("sentence_offsets"));
+    tables.push_back(s.sentences.crc());
+  }
+  out.write_at(at.at("tables_crc32c"), tables.data(), tables.size() * sizeof(uint32_t));
   out.sync_and_close();
   BESSEMER_CHECK_ENV(std::rename(temporary.c_str(), s.path.c_str()) == 0, s.path, ": cannot be given its name");
   s.published = true;
