@@ -16,13 +16,16 @@ struct Command {
 };
 
 // Who has commands gives them here; all_commands() joins them.
-std::vector<Command> data_commands();      ///< data_commands.cpp: data build, info, verify
-std::vector<Command> ckpt_commands();      ///< ckpt_commands.cpp: ckpt list, info, verify
-std::vector<Command> train_commands();     ///< train.cpp
-std::vector<Command> generate_commands();  ///< generate_command.cpp
+std::vector<Command> data_build_commands();
+std::vector<Command> data_tokenizer_commands();  ///< data train-tokenizer
+std::vector<Command> data_commands();            ///< data_commands.cpp: data info, show, verify
+std::vector<Command> ckpt_commands();            ///< ckpt_commands.cpp: ckpt list, info, verify
+std::vector<Command> train_commands();           ///< train.cpp
+std::vector<Command> generate_commands();        ///< generate_command.cpp
 std::vector<Command> eval_commands();
 std::vector<Command> plan_commands();
 std::vector<Command> config_commands();
+std::vector<Command> tokenize_commands();
 std::vector<Command> version_commands();
 std::vector<Command> all_commands();
 

@@ -1,109 +1,25 @@
 #include <fmt/format.h>
-#include <unistd.h>
+#include <fmt/ranges.h>
 
-#include <chrono>
+#include <algorithm>
 #include <filesystem>
 #include <map>
 #include <nlohmann/json.hpp>
 
 #include "configs/values.h"
-#include "data/build.h"
 #include "data/file.h"
 #include "data/shard_set.h"
+#include "data/tokenizer.h"
 #include "launch/arguments.h"
 #include "launch/commands.h"
 #include "parallel/error.h"
-#include "trainer/stop.h"
 
 namespace bessemer::launch {
 namespace {
 
 using nlohmann::json;
-using Clock = std::chrono::steady_clock;
 
 const Flag kJson{"json", "", "print one JSON object"};
-
-const std::vector<Flag>& build_flags() {
-  static const std::vector<Flag> flags{
-      {"input", "PATH", "text files, directories of them, .jsonl files", "", true, true},
-      {"out", "DIR", "the directory to make", "", true},
-      {"tokenizer", "KIND", "bytes (256 ids, any file) or chars (the characters found; UTF-8)", "", true},
-      {"val-fraction", "SHARE", "share of the tokens, from the end, for validation", "0.1"},
-      {"shard-tokens", "COUNT", "the most tokens in one shard", "512M"},
-      {"text-field", "NAME", "the field of a .jsonl line that holds its text", "text"},
-      {"overwrite", "", "replace another data set in DIR"},
-      kJson};
-  return flags;
-}
-
-std::string build_help() {
-  return "example:\n  bessemer data build --input texts/ more.jsonl --out data/mine --tokenizer chars --val-fraction 0.1\n\n"
-         "Makes HDF5 token shards from text. A file is a document, or with .jsonl each line. The directory appears when it is\n"
-         "complete, or not at all; equal inputs give equal shards. Memory does not grow with the text.\n\n"
-         "usage: bessemer data build --input PATH... --out DIR --tokenizer bytes|chars\n" +
-         flags_help(build_flags());
-}
-
-/// Draws progress: one line again and again on a terminal, else a line each ten seconds.
-class BuildLine {
- public:
-  void show(const data::BuildProgress& now) {
-    if (now.phase != phase_) phase_ = now.phase, begin_ = last_ = Clock::now();
-    const double since = seconds(last_), passed = seconds(begin_);
-    const bool end = now.bytes == now.total_bytes;
-    if (since < (terminal_ ? 0.2 : 10.0) && !(end && terminal_)) return;
-    last_ = Clock::now();
-    const double speed = static_cast<double>(now.bytes) / std::max(passed, 1e-9);
-    const double left =
-        static_cast<double>(now.total_bytes - std::min(now.bytes, now.total_bytes)) / std::max(speed, 1.0);
-    fmt::print(stderr, "{}{} {:.1f} of {:.1f} MB | {:.1f} MB/s | {} tokens | {:.0f} s left{}", terminal_ ? "\r" : "",
-               now.phase, static_cast<double>(now.bytes) / 1e6, static_cast<double>(now.total_bytes) / 1e6, speed / 1e6,
-               now.tokens, left, terminal_ ? "   " : "\n");
-    if (terminal_ && end) fmt::print(stderr, "\n");
-  }
-
- private:
-  static double seconds(Clock::time_point since) { return std::chrono::duration<double>(Clock::now() - since).count(); }
-  const bool terminal_ = isatty(STDERR_FILENO) != 0;
-  std::string phase_;
-  Clock::time_point begin_{}, last_{};
-};
-
-int build(const Words& words) {
-  const Arguments arguments(words, build_flags());
-  data::BuildOptions options;
-  options.inputs = arguments.list("input");
-  options.out = arguments.text("out");
-  options.tokenizer = arguments.text("tokenizer");
-  options.val_fraction = arguments.fraction("val-fraction");
-  options.shard_tokens = arguments.count("shard-tokens");
-  options.text_field = arguments.text("text-field");
-  options.overwrite = arguments.flag("overwrite");
-  trainer::StopRequests stop(true);
-  BuildLine line;
-  const auto result = data::build(options, [&](const data::BuildProgress& now) {
-    line.show(now);
-    return stop.poll().empty();
-  });
-  for (const auto& file : result.skipped) fmt::print(stderr, "left out, no text: {}\n", file);
-  if (arguments.flag("json")) {
-    fmt::print("{}\n", json{{"out", options.out},
-                            {"dataset_id", result.dataset_id},
-                            {"train_tokens", result.train_tokens},
-                            {"val_tokens", result.val_tokens},
-                            {"documents", result.documents},
-                            {"vocab_size", result.vocab_size},
-                            {"files", result.files},
-                            {"skipped", result.skipped},
-                            {"already_there", result.already_there}}
-                           .dump());
-    return 0;
-  }
-  fmt::print("{} {}: {} train tokens, {} val tokens, {} documents, vocabulary of {} ({})\n", options.out,
-             result.already_there ? "holds this build already" : "made", result.train_tokens, result.val_tokens,
-             result.documents, result.vocab_size, options.tokenizer);
-  return 0;
-}
 
 std::string only_directory(const Arguments& arguments, const char* command) {
   BESSEMER_CHECK(arguments.positional().size() == 1, "bessemer ", command, " takes one DIR, got ",
@@ -171,6 +87,58 @@ int info(const Words& words) {
   return 0;
 }
 
+const std::vector<Flag>& show_flags() {
+  static const std::vector<Flag> flags{{"split", "NAME", "which part of the data set", "train"},
+                                       {"first", "N", "the number of the first document, from 0", "0"},
+                                       {"documents", "N", "how many", "1"},
+                                       {"ids", "", "their token ids too"},
+                                       {"json", "", "one JSON object a document: number, tokens, text"}};
+  return flags;
+}
+
+std::string show_help() {
+  return "example:\n  bessemer data show data/mine --first 10 --documents 3\n\n"
+         "Prints documents of a data set as text.\n\n"
+         "usage: bessemer data show DIR [options]\n" +
+         flags_help(show_flags());
+}
+
+void show_document(const Arguments& arguments, const data::Tokenizer& tokenizer, const data::TokenShard& shard,
+                   uint64_t at, int64_t number) {
+  const auto [begin, end] = shard.document(at);
+  std::vector<int64_t> ids(end - begin);
+  shard.read(begin, ids);
+  const std::string text = tokenizer.decode(data::TokenIds(ids.begin(), ids.end()));
+  if (arguments.flag("json")) {
+    json all{{"document", number},
+             {"shard", std::filesystem::path(shard.path()).filename()},
+             {"tokens", ids.size()},
+             {"text", text}};
+    if (arguments.flag("ids")) all["ids"] = ids;
+    return fmt::print("{}\n", all.dump(-1, ' ', false, json::error_handler_t::replace));
+  }
+  fmt::print("--- document {} of {}: {} tokens\n", number, std::filesystem::path(shard.path()).filename().string(),
+             ids.size());
+  if (arguments.flag("ids")) fmt::print("{}\n", fmt::join(ids, " "));
+  fmt::print("{}{}", text, text.ends_with('\n') ? "" : "\n");
+}
+
+int show(const Words& words) {
+  const Arguments arguments(words, show_flags(), {"DIR"});
+  const std::string directory = only_directory(arguments, "data show");
+  const auto tokenizer = data::open_tokenizer(directory);
+  int64_t number = 0, left = arguments.count("documents");
+  const int64_t first = arguments.count("first");
+  for (const auto& shard : data::open_shards(directory, arguments.text("split"))) {
+    const auto documents = static_cast<int64_t>(shard.facts().documents);
+    for (int64_t at = std::clamp<int64_t>(first - number, 0, documents); at < documents && left > 0; ++at, --left)
+      show_document(arguments, *tokenizer, shard, static_cast<uint64_t>(at), number + at);
+    number += documents;
+  }
+  BESSEMER_CHECK(first < number, "--first ", first, ": the split has ", number, " documents");
+  return 0;
+}
+
 std::string verify_help() {
   return "example:\n  bessemer data verify data/mine\n\n"
          "Reads every byte of a data set and names each file that is not as it was written. Exit code 65 if any is not.\n\n"
@@ -232,8 +200,8 @@ int verify(const Words& words) {
 }  // namespace
 
 std::vector<Command> data_commands() {
-  return {{"data build", "makes token shards from text", build_help, build},
-          {"data info", "what a data set holds", info_help, info},
+  return {{"data info", "what a data set holds", info_help, info},
+          {"data show", "documents of a data set as text", show_help, show},
           {"data verify", "reads every byte of a data set and names what is wrong", verify_help, verify}};
 }
 

@@ -41,6 +41,8 @@ int leave(const parallel::World& world, const std::string& command, ExitCode cod
 
 }  // namespace
 
+int launched_processes() { return launched().first; }
+
 void refuse_many_processes(const std::string& command) {
   BESSEMER_CHECK(launched().first <= 1, "`bessemer ", command, "` works in one process, and ", launched().first,
                  " were started; leave mpirun out");

@@ -16,6 +16,9 @@ using RankWork = int (*)(const std::vector<std::string>& words, parallel::World&
 /// first.
 int run_job(const std::string& command, const std::vector<std::string>& words, RankWork work);
 
+/// How many processes a launcher says it started; 1 where none says.
+int launched_processes();
+
 /// For commands of one process. Errors: Error (64) where mpirun or its like started several, which would all say the
 /// same.
 void refuse_many_processes(const std::string& command);

@@ -17,7 +17,9 @@ class DataCommands : public data::FolderTest {
     testing::internal::CaptureStdout();
     int code = -1;
     try {
-      code = dispatch(data_commands(), words, help_);
+      auto commands = data_commands();
+      for (const auto& command : data_build_commands()) commands.push_back(command);
+      code = dispatch(commands, words, help_);
     } catch (...) {
       out_ = testing::internal::GetCapturedStdout();
       throw;
@@ -43,6 +45,22 @@ TEST_F(DataCommands, BuildInfoAndVerifyAgree) {
   ASSERT_EQ(run({"data", "info", at("d")}), 0);
   EXPECT_THAT(out_, HasSubstr("train-00000-of-00001.h5"));
   EXPECT_EQ(run({"data", "verify", at("d")}), 0);
+}
+
+TEST_F(DataCommands, ShowPrintsDocuments) {
+  const std::string text = write("a.jsonl", "{\"text\": \"one\"}\n{\"text\": \"two\"}\n{\"text\": \"three\"}\n");
+  ASSERT_EQ(run({"data", "build", "--input", text, "--out", at("d"), "--tokenizer", "bytes", "--val-fraction", "0",
+                 "--shard-tokens", "7"}),
+            0);
+  ASSERT_EQ(run({"data", "show", at("d"), "--first", "1", "--documents", "2", "--json"}), 0);
+  EXPECT_THAT(
+      out_, testing::AllOf(HasSubstr("\"text\":\"two\""), HasSubstr("\"document\":2"), testing::Not(HasSubstr("one"))));
+  EXPECT_THAT(refusal(
+                  [&] {
+                    run({"data", "show", at("d"), "--first", "99"});
+                  },
+                  ExitCode::kUsage),
+              HasSubstr("documents"));
 }
 
 TEST_F(DataCommands, VerifyNamesADamagedFile) {

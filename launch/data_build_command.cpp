@@ -1,0 +1,208 @@
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <nlohmann/json.hpp>
+
+#include "configs/values.h"
+#include "data/build.h"
+#include "launch/arguments.h"
+#include "launch/commands.h"
+#include "launch/job.h"
+#include "launch/machine.h"
+#include "parallel/error.h"
+#include "trainer/stop.h"
+
+namespace bessemer::launch {
+namespace {
+
+using nlohmann::json;
+using Clock = std::chrono::steady_clock;
+
+const std::vector<Flag>& flags() {
+  static const std::vector<Flag> all{
+      {"input", "PATH", "text files and .jsonl, also .gz .zst .xz; directories, 'patterns*', @LIST of these", "", true,
+       true},
+      {"out", "DIR", "the directory to make", "", true},
+      {"tokenizer", "SPEC",
+       "bytes, chars (those found), gpt2:DIR, hf:FILE, wordpiece:FILE, sentencepiece:FILE, data:DIR", "", true},
+      {"documents", "HOW", "what a text file holds: file (one document), lines, blank-lines (between documents)",
+       "file"},
+      {"field", "NAME", "the field of a .jsonl line that holds its text", "text"},
+      {"split", "HOW", "tail (the last tokens are validation) or hash (each document by its text)", "tail"},
+      {"val-fraction", "SHARE", "of the tokens (tail) or documents (hash), for validation", "0.1"},
+      {"test-fraction", "SHARE", "likewise, for a test split", "0"},
+      {"shard-tokens", "COUNT", "the most tokens in one shard", "512M"},
+      {"eod", "HOW", "append (end each document with the tokenizer's token for it, if any) or none", "append"},
+      {"special", "HOW", "texts of special tokens in the input: plain (text) or parse (the token)", "plain"},
+      {"sentences", "", "keep where each sentence begins (for BERT's pairs); sentences are encoded one by one"},
+      {"dedup", "HOW", "none, or exact (of documents with the same text the first stays)", "none"},
+      {"max-rejects", "COUNT", "documents that cannot be used; more end the build", "0"},
+      {"memory", "SIZE", "about what it may take", "2G"},
+      {"workers", "N", "threads; 0: all usable cores", "0"},
+      {"licence", "TEXT", "of the texts, for the record", ""},
+      {"overwrite", "", "replace another data set in DIR"},
+      {"dry-run", "", "say what would be made, and how large"},
+      {"json", "", "print one JSON object"}};
+  return all;
+}
+
+std::string help() {
+  return "example:\n  bessemer data build --input texts/ more.jsonl.zst --out data/mine --tokenizer gpt2:models/gpt2\n"
+         "  mpirun -n 4 bessemer data build --input 'crawl/*.jsonl.gz' --out data/crawl --tokenizer hf:tokenizer.json\n\n"
+         "Makes HDF5 token shards from text. The directory appears when it is complete, or not at all; equal inputs give equal\n"
+         "shards, whatever the number of workers and ranks. Memory does not grow with the text. A build that was killed goes on\n"
+         "where it was when the same command is given again.\n\n"
+         "usage: bessemer data build --input PATH... --out DIR --tokenizer SPEC\n" +
+         flags_help(flags());
+}
+
+/// The value that a word of `choices` stands for. Errors: Error (64) listing them.
+template <class T>
+T choice(const Arguments& a, const char* flag, std::initializer_list<std::pair<const char*, T>> choices) {
+  const std::string given = a.text(flag);
+  std::string all;
+  for (const auto& [name, value] : choices) {
+    if (given == name) return value;
+    all += (all.empty() ? "" : ", ") + std::string(name);
+  }
+  fail(ExitCode::kUsage, "--", flag, " '", given, "' is unknown; choose one of: ", all);
+}
+
+data::BuildOptions options_of(const Arguments& a) {
+  using data::Documents;
+  data::BuildOptions o;
+  o.inputs = a.list("input"), o.out = a.text("out"), o.tokenizer = a.text("tokenizer");
+  o.documents = choice<Documents>(
+      a, "documents",
+      {{"file", Documents::kFile}, {"lines", Documents::kLines}, {"blank-lines", Documents::kBlankLines}});
+  o.split_by = choice<data::SplitBy>(a, "split", {{"tail", data::SplitBy::kTail}, {"hash", data::SplitBy::kHash}});
+  o.append_eod = choice<bool>(a, "eod", {{"append", true}, {"none", false}});
+  o.parse_special = choice<bool>(a, "special", {{"plain", false}, {"parse", true}});
+  o.drop_duplicates = choice<bool>(a, "dedup", {{"none", false}, {"exact", true}});
+  o.val_fraction = a.fraction("val-fraction"), o.test_fraction = a.fraction("test-fraction");
+  o.shard_tokens = a.count("shard-tokens"), o.text_field = a.text("field");
+  o.max_rejects = static_cast<uint64_t>(a.count("max-rejects"));
+  o.memory = static_cast<uint64_t>(a.bytes("memory"));
+  o.workers = a.count("workers") > 0 ? static_cast<int>(std::min<int64_t>(a.count("workers"), 1024)) : usable_cores();
+  o.sentences = a.flag("sentences"), o.licence = a.text("licence"), o.overwrite = a.flag("overwrite"),
+  o.dry_run = a.flag("dry-run");
+  return o;
+}
+
+/// Draws progress: one line again and again on a terminal, else a line each ten seconds.
+class BuildLine {
+ public:
+  void show(const data::BuildProgress& now) {
+    if (now.phase != phase_) phase_ = now.phase, begin_ = last_ = Clock::now();
+    const double since = seconds(last_), passed = seconds(begin_);
+    const bool end = now.bytes == now.total_bytes;
+    if (since < (terminal_ ? 0.2 : 10.0) && !(end && terminal_)) return;
+    last_ = Clock::now();
+    const double speed = static_cast<double>(now.bytes) / std::max(passed, 1e-9);
+    const double left =
+        static_cast<double>(now.total_bytes - std::min(now.bytes, now.total_bytes)) / std::max(speed, 1.0);
+    fmt::print(stderr, "{}{} {:.1f} of {:.1f} MB | {:.1f} MB/s | {} tokens | {:.0f} s left{}", terminal_ ? "\r" : "",
+               now.phase, static_cast<double>(now.bytes) / 1e6, static_cast<double>(now.total_bytes) / 1e6, speed / 1e6,
+               now.tokens, left, terminal_ ? "   " : "\n");
+    if (terminal_ && end) fmt::print(stderr, "\n");
+  }
+
+ private:
+  static double seconds(Clock::time_point since) { return std::chrono::duration<double>(Clock::now() - since).count(); }
+  const bool terminal_ = isatty(STDERR_FILENO) != 0;
+  std::string phase_;
+  Clock::time_point begin_{}, last_{};
+};
+
+std::string split_text(const data::BuildResult& result) {
+  std::string text;
+  for (const auto& [split, tokens] : result.split_tokens) {
+    if (tokens > 0) text += fmt::format("{} {} tokens, ", tokens, split);
+  }
+  return text;
+}
+
+void print_json(const data::BuildOptions& options, const data::BuildResult& r) {
+  json all{{"out", options.out},
+           {"dataset_id", r.dataset_id},
+           {"documents", r.documents},
+           {"duplicates", r.duplicates},
+           {"vocab_size", r.vocab_size},
+           {"text_bytes", r.text_bytes},
+           {"files", r.files},
+           {"skipped", r.skipped},
+           {"rejected", r.rejected},
+           {"replaced", r.replaced},
+           {"resumed_units", r.resumed_units},
+           {"already_there", r.already_there},
+           {"dry_run", options.dry_run}};
+  for (const auto& [split, tokens] : r.split_tokens) all[split + "_tokens"] = tokens;
+  fmt::print("{}\n", all.dump());
+}
+
+void warn(const data::BuildResult& r) {
+  for (const auto& file : r.skipped) fmt::print(stderr, "left out, no text: {}\n", file);
+  for (const auto& reject : r.rejects)
+    fmt::print(stderr, "left out, {}: {}{}: {}\n", reject.kind, reject.file,
+               reject.line > 0 ? fmt::format(":{}", reject.line) : fmt::format(": byte {}", reject.byte),
+               reject.message);
+  if (r.rejected > r.rejects.size()) fmt::print(stderr, "... and {} more\n", r.rejected - r.rejects.size());
+  if (r.replaced > 0)
+    fmt::print(stderr, "warning: {} sequences of bytes that are not UTF-8 were taken as U+FFFD\n", r.replaced);
+  if (r.forced > 0)
+    fmt::print(
+        stderr,
+        "warning: documents of more than 64 MiB were cut in {} places, for this tokenizer reads a document whole\n",
+        r.forced);
+  if (r.resumed_units > 0)
+    fmt::print(stderr, "went on where a build was ended: {} units of it were done already\n", r.resumed_units);
+}
+
+void print(const data::BuildOptions& options, const data::BuildResult& r) {
+  if (options.dry_run) {
+    const double tokens = static_cast<double>(r.split_tokens.at("all"));
+    fmt::print("would make {}: about {:.3g} tokens from {} files (by a sample of their beginnings), {} shards, {}\n",
+               options.out, tokens, r.files, 1 + static_cast<int64_t>(tokens) / options.shard_tokens,
+               configs::bytes_text(tokens * (r.vocab_size <= 65536 ? 2 : 4)));
+  } else {
+    fmt::print("{} {}: {}{} documents, vocabulary of {} ({})\n", options.out,
+               r.already_there ? "holds this build already" : "made", split_text(r), r.documents, r.vocab_size,
+               options.tokenizer);
+    if (r.duplicates > 0) fmt::print("{} documents whose text was there already were dropped\n", r.duplicates);
+  }
+}
+
+int build_as(const Words& words, const data::BuildPeers& peers) {
+  const Arguments arguments(words, flags());
+  const auto options = options_of(arguments);
+  trainer::StopRequests stop(peers.size == 1);
+  BuildLine line;
+  const auto result = data::build(
+      options,
+      [&](const data::BuildProgress& now) {
+        if (peers.rank == 0) line.show(now);
+        return stop.poll().empty();
+      },
+      peers);
+  if (peers.rank != 0) return 0;
+  warn(result);
+  if (arguments.flag("json"))
+    print_json(options, result);
+  else
+    print(options, result);
+  return 0;
+}
+
+int build(const Words& words) {
+  if (launched_processes() <= 1) return build_as(words, {});  // MPI is for those who ask for it
+  return run_job("data build", words, [](const Words& again, parallel::World& world) {
+    return build_as(again, {world.rank(), world.size(), [&] { world.group().barrier(); }});
+  });
+}
+
+}  // namespace
+
+std::vector<Command> data_build_commands() { return {{"data build", "makes token shards from text", help, build}}; }
+
+}  // namespace bessemer::launch
