@@ -1,12 +1,14 @@
 #include "data/build.h"
 
-#include <fmt/format.h>
+#include <sys/file.h>
 
+#include <algorithm>
 #include <chrono>
 #include <ctime>
 #include <filesystem>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <optional>
 
 #include "data/build_inputs.h"
 #include "data/deal.h"
@@ -55,7 +57,7 @@ json identity(const BuildOptions& o) {
 std::string dataset_id(const BuildOptions& options, const Inputs& inputs) {
   const json all{{"format", "token-shard 1.0"},
                  {"sources", sources_json(inputs, options)},
-                 {"tokenizer", inputs.tokenizer->sha256()},
+                 {"tokenizer", sha256(inputs.tokenizer->json())},
                  {"normalizer", inputs.tokenizer->normalizer()},
                  {"options", identity(options)}};
   return sha256(all.dump()).substr(0, 32);
@@ -120,6 +122,12 @@ class Workplace {
  public:
   explicit Workplace(const fs::path& out)
       : out_(out), temporary_(out.parent_path() / ("." + out.filename().string() + ".building")) {}
+  /// Holds the place until we end. Errors: Error (69) where another build does.
+  void lock() {
+    lock_.emplace(lock_path(), FileDescriptor::Mode::kCreate);
+    BESSEMER_CHECK_ENV(::flock(lock_->get(), LOCK_EX | LOCK_NB) == 0, out_.string(),
+                       ": another build is writing it; wait for its end, or choose another --out");
+  }
   std::string units() const { return temporary_ / "units"; }
   std::string data() const { return temporary_ / "data"; }
 
@@ -146,10 +154,13 @@ class Workplace {
   void remove() const {
     std::error_code ignored;  // nobody to tell
     fs::remove_all(temporary_, ignored);
+    fs::remove(lock_path(), ignored);
   }
 
  private:
+  std::string lock_path() const { return temporary_.string() + ".lock"; }
   fs::path out_, temporary_;
+  std::optional<FileDescriptor> lock_;
 };
 
 /// Whether `out` holds this very build. Errors: Error (64) where it holds something that is not to be replaced.
@@ -183,8 +194,7 @@ std::string plan_of(const BuildOptions& options, const Inputs& inputs) {
                  {"sources", sha256(sources.dump())},
                  {"tokenizer", sha256(inputs.tokenizer->json())},
                  {"units", inputs.units.size()},
-                 {"options", identity(options)},
-                 {"longest_line", read_options(options).longest_line}};
+                 {"options", identity(options)}};
   return all.dump(2) + "\n";
 }
 
@@ -202,17 +212,19 @@ class Build {
     if (options_.dry_run) return estimate();
     if (there_already()) return result_;
     fs::create_directories(fs::path(options_.out).parent_path());
-    if (peers_.rank == 0) workplace_.open(plan_of(options_, inputs_));
-    peers_.barrier();
-    encode_units();
-    peers_.barrier();
     if (peers_.rank == 0) {
-      try {
-        write();
-      } catch (const Error& error) {
-        if (error.code() == ExitCode::kBadData) workplace_.remove();
-        throw;
-      }
+      workplace_.lock();
+      workplace_.open(plan_of(options_, inputs_));
+    }
+    peers_.barrier();
+    try {
+      encode_units();
+      peers_.barrier();
+      if (peers_.rank == 0) write();
+    } catch (const Error& error) {
+      // Other ranks may still be at work in it.
+      if (error.code() == ExitCode::kBadData && peers_.size == 1) workplace_.remove();
+      throw;
     }
     peers_.barrier();
     return result_;
@@ -223,7 +235,14 @@ class Build {
     if (!fs::exists(options_.out)) return false;
     hash_inputs(inputs_, options_, progress_);
     result_.dataset_id = dataset_id(options_, inputs_);
-    return result_.already_there = already_built(options_, result_.dataset_id);
+    result_.already_there = already_built(options_, result_.dataset_id);
+    if (!result_.already_there) return false;
+    const json made = json::parse(read_file(options_.out + "/dataset.json"));
+    result_.documents = made.value("documents", uint64_t{0}),
+    result_.text_bytes = made.value("text_bytes", uint64_t{0});
+    for (const auto& [split, facts] : made.at("splits").items()) result_.split_tokens[split] = facts.at("tokens");
+    if (peers_.rank == 0) workplace_.remove();  // of a build that died right after it was done
+    return true;
   }
 
   void encode_units() {
@@ -240,6 +259,11 @@ class Build {
       counters.tokens += facts.tokens, counters.rejected += facts.rejected;
       for (const auto& part : inputs_.units[unit]) counters.raw += part.stretch.end - part.stretch.begin;
     }
+    // The end of a long file also takes the hash of all of it: begun last, it would leave the other workers idle.
+    std::stable_partition(todo.begin(), todo.end(), [&](std::size_t unit) {
+      const auto& part = inputs_.units[unit].front();
+      return part.stretch.last && part.stretch.begin > 0;
+    });
     EncodeOptions encode{read_options(options_), options_.parse_special, options_.sentences};
     const auto work = [&](std::size_t unit) {
       encode_unit(inputs_.units[unit], inputs_.sources, *inputs_.tokenizer, encode, spools_.path(unit), counters);
@@ -252,7 +276,6 @@ class Build {
       return !too_many && !stop;
     });
     if (stop) stopped();
-    if (counters.rejected > options_.max_rejects) refuse_rejects();
   }
 
   /// All that the units of every rank say.
@@ -278,7 +301,6 @@ class Build {
   }
 
   [[noreturn]] void refuse_rejects() {
-    collect();
     std::string message;
     for (std::size_t i = 0; i < std::min<std::size_t>(result_.rejects.size(), 20); ++i) {
       const auto& r = result_.rejects[i];
@@ -288,7 +310,6 @@ class Build {
     if (result_.rejected > 1 || options_.max_rejects > 0)
       message +=
           concat("\n", result_.rejected, " documents cannot be used, --max-rejects allows ", options_.max_rejects);
-    workplace_.remove();
     fail(ExitCode::kBadData, message);
   }
 
@@ -326,7 +347,12 @@ class Build {
       std::string text(1 << 18, '\0');
       text.resize(stream->read(text.data(), text.size()));
       TokenIds ids;
-      encoder->encode(text, ids);
+      if (options_.tokenizer == "chars") {  // a sample may hold what no document does
+        tokens +=
+            static_cast<uint64_t>(std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xC0) != 0x80; }));
+      } else {
+        encoder->encode(text, ids);
+      }
       bytes += stream->raw(), tokens += ids.size();
     }
     const double rate = bytes > 0 ? static_cast<double>(tokens) / static_cast<double>(bytes) : 0.0;
@@ -361,8 +387,13 @@ void check(const BuildOptions& options) {
 BuildResult build(const BuildOptions& given, const TellProgress& progress, const BuildPeers& peers) {
   check(given);
   BuildOptions options = given;
-  options.out = fs::absolute(fs::path(given.out) / "").parent_path().lexically_normal();  // "data/" and "data" are one
-  return Build(options, progress, peers).run();
+  try {
+    const fs::path out = fs::absolute(given.out).lexically_normal();  // "data/", "data" and "data/." are one
+    options.out = out.has_filename() ? out : out.parent_path();
+    return Build(options, progress, peers).run();
+  } catch (const fs::filesystem_error& error) {
+    fail(ExitCode::kEnvironment, error.path1().string(), ": cannot be written: ", error.code().message());
+  }
 }
 
 }  // namespace bessemer::data

@@ -32,7 +32,7 @@ struct BuildOptions {
   bool sentences = false;                  ///< encode sentence by sentence, and keep where each begins
   bool parse_special = false;              ///< texts of special tokens mean the tokens
   uint64_t max_rejects = 0;                ///< more documents that cannot be used end the build
-  uint64_t memory = uint64_t{2} << 30;     ///< bytes that it may take, roughly
+  uint64_t memory = uint64_t{2} << 30;     ///< for finding duplicates; more makes it read their hashes less often
   int workers = 1;                         ///< threads of this process
   std::string licence = {};                ///< of the texts, for the record
   bool dry_run = false;                    ///< only say what would be made

@@ -62,6 +62,14 @@ std::unique_ptr<Tokenizer> characters_of(const BuildOptions& options, const Inpu
   return make_chars_tokenizer(characters);
 }
 
+/// Where a line begins behind another: a sentence ends there. 0: nowhere.
+std::size_t behind_a_line(std::string_view text) {
+  for (std::size_t at = text.size(); at-- > 1;) {
+    if (text[at - 1] == '\n' && text[at] != '\n') return at;
+  }
+  return 0;
+}
+
 }  // namespace
 
 void stopped() { fail(ExitCode::kStopped, "stopped: start the same command again, it goes on where it was"); }
@@ -69,7 +77,6 @@ void stopped() { fail(ExitCode::kStopped, "stopped: start the same command again
 ReadOptions read_options(const BuildOptions& options) {
   ReadOptions read;
   read.documents = options.documents, read.text_field = options.text_field, read.utf8 = options.tokenizer == "chars";
-  read.longest_line = std::max<uint64_t>(1 << 20, options.memory / 32);
   return read;
 }
 
@@ -80,6 +87,8 @@ Inputs find_inputs(const BuildOptions& options, const TellProgress& progress) {
   const bool chars = options.tokenizer == "chars";
   if (!chars) inputs.tokenizer = open_tokenizer_spec(options.tokenizer);
   inputs.units = plan_units(inputs.sources, options.documents, options.unit_bytes, [&](std::string_view text) {
+    if (options.sentences) return behind_a_line(text);
+    if (options.parse_special) return std::size_t{0};  // a special text might lie across it
     return chars ? whole_characters(text) : inputs.tokenizer->safe_cut(text);
   });
   if (chars) inputs.tokenizer = characters_of(options, inputs, progress);

@@ -67,7 +67,9 @@ class UnitEncoder final : public TakeText {
  private:
   /// As much as can be cut off without changing an id.
   void encode_some() {
-    std::size_t cut = options_.sentences ? last_sentence(held_) : tokenizer_.safe_cut(held_);
+    std::size_t cut = options_.sentences       ? last_sentence(held_)
+                      : options_.parse_special ? 0
+                                               : tokenizer_.safe_cut(held_);
     if (cut == 0 && held_.size() < options_.longest_text) {
       wanted_ = std::min<std::size_t>(2 * held_.size(), options_.longest_text);
       return;

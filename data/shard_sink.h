@@ -25,15 +25,13 @@ class ShardSink {
   std::vector<ShardFacts> finish();
 
  private:
-  struct Planned {
-    ShardFacts facts;
-    uint64_t tokens = 0;
-  };
   void open_next();
+  uint64_t planned() const;  ///< tokens of the shard at hand
   std::string directory_;
-  std::vector<Planned> planned_;
-  std::vector<ShardFacts> done_;
-  std::optional<TokenShardWriter> writer_;  ///< of planned_[done_.size()]
+  ShardFacts facts_;
+  uint64_t tokens_, shard_tokens_, count_;
+  std::vector<ShardFacts> done_;            ///< without their sources
+  std::optional<TokenShardWriter> writer_;  ///< of shard done_.size()
   bool within_document_ = false;            ///< tokens came since the last end of a document
   bool document_in_shard_ = false;          ///< likewise, and in this shard
 };

@@ -129,8 +129,7 @@ uint64_t read_lines(const TextSource& source, const Stretch& stretch, const Read
     Reject reject{"", "", lines.count(), lines.begin()};
     if (lines.too_long() > 0) {
       take.reject({"too long",
-                   concat("a line of ", lines.too_long(), " bytes, at most ", options.longest_line,
-                          " are kept (a bigger --memory keeps more)"),
+                   concat("a line of ", lines.too_long(), " bytes, at most ", options.longest_line, " are read"),
                    reject.line, reject.byte});
     } else if (options.documents == Documents::kLines) {
       if (line.ends_with('\r')) line.remove_suffix(1);
@@ -162,6 +161,7 @@ uint64_t read_paragraphs(const TextSource& source, const Stretch& stretch, const
     document.clear();
   };
   for (std::string_view line; lines.next(line);) {
+    if (!open && !stretch.last && lines.begin() >= stretch.end) return count;  // nothing begins here
     if (lines.begin() < stretch.end) count = lines.count(), take.progress(lines.raw() - raw), raw = lines.raw();
     if (is_blank(line) && lines.too_long() == 0) {
       if (open) finish();

@@ -35,7 +35,7 @@ struct ReadOptions {
   Documents documents = Documents::kFile;
   std::string text_field = "text";
   bool utf8 = false;  ///< refuse what is not UTF-8, and never cut a character
-  uint64_t longest_line = 256 << 20;
+  uint64_t longest_line = 64 << 20;
 };
 
 /// Something that is no document.

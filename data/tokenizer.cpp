@@ -8,6 +8,7 @@
 #include "data/file.h"
 #include "data/sha256.h"
 #include "data/tokenizers/hf_json.h"
+#include "data/tokenizers/hf_parts.h"
 #include "data/tokenizers/sentencepiece.h"
 #include "data/tokenizers/vocab_files.h"
 #include "data/utf8.h"
@@ -179,7 +180,7 @@ std::unique_ptr<Tokenizer> open_tokenizer_spec(const std::string& spec) {
 
 std::unique_ptr<Tokenizer> load_tokenizer(const std::string& text) {
   try {
-    const auto all = json::parse(text);
+    const auto all = parse_json(text);
     if (all.is_object() && all.contains("model") && !all.contains("format")) return hf_tokenizer(text, "tokenizer");
     BESSEMER_CHECK_DATA(all.at("format") == "bessemer-tokenizer" && all.at("version") == 1, "tokenizer: format ",
                         all.at("format").dump(), " version ", all.at("version").dump(),

@@ -38,7 +38,8 @@ const std::vector<Flag>& flags() {
       {"sentences", "", "keep where each sentence begins (for BERT's pairs); sentences are encoded one by one"},
       {"dedup", "HOW", "none, or exact (of documents with the same text the first stays)", "none"},
       {"max-rejects", "COUNT", "documents that cannot be used; more end the build", "0"},
-      {"memory", "SIZE", "about what it may take", "2G"},
+      {"memory", "SIZE", "for finding duplicates; each worker also holds a document's text, at most 64 MiB at once",
+       "2G"},
       {"workers", "N", "threads; 0: all usable cores", "0"},
       {"licence", "TEXT", "of the texts, for the record", ""},
       {"overwrite", "", "replace another data set in DIR"},
@@ -105,13 +106,17 @@ class BuildLine {
     fmt::print(stderr, "{}{} {:.1f} of {:.1f} MB | {:.1f} MB/s | {} tokens | {:.0f} s left{}", terminal_ ? "\r" : "",
                now.phase, static_cast<double>(now.bytes) / 1e6, static_cast<double>(now.total_bytes) / 1e6, speed / 1e6,
                now.tokens, left, terminal_ ? "   " : "\n");
-    if (terminal_ && end) fmt::print(stderr, "\n");
+    open_ = terminal_;
+  }
+  ~BuildLine() {
+    if (open_) fmt::print(stderr, "\n");
   }
 
  private:
   static double seconds(Clock::time_point since) { return std::chrono::duration<double>(Clock::now() - since).count(); }
   const bool terminal_ = isatty(STDERR_FILENO) != 0;
   std::string phase_;
+  bool open_ = false;  ///< the line has no end yet
   Clock::time_point begin_{}, last_{};
 };
 

@@ -162,6 +162,14 @@ std::map<std::string, std::string> listed_hashes(const std::string& directory) {
   return hashes;
 }
 
+/// The tokenizer beside the shards, where there is one, is the one that made them.
+void check_tokenizer(const std::string& directory, const data::TokenShard& shard) {
+  if (!std::filesystem::exists(directory + "/tokenizer/tokenizer.json")) return;
+  const std::string found = data::open_tokenizer(directory)->sha256();
+  BESSEMER_CHECK_DATA(found == shard.facts().tokenizer_sha256, directory, "/tokenizer/tokenizer.json: its identity is ",
+                      found, ", ", shard.path(), " says ", shard.facts().tokenizer_sha256);
+}
+
 int verify(const Words& words) {
   const Arguments arguments(words, {kJson}, {"DIR"});
   const std::string directory = only_directory(arguments, "data verify");
@@ -185,7 +193,10 @@ int verify(const Words& words) {
   });
   for (const auto& split : splits) {
     attempt([&] {
-      for (const auto& shard : data::open_shards(directory, split)) attempt([&] { shard.verify(); });
+      for (const auto& shard : data::open_shards(directory, split)) {
+        attempt([&] { shard.verify(); });
+        if (&split == &splits.front() && shard.facts().index == 0) attempt([&] { check_tokenizer(directory, shard); });
+      }
     });
   }
   if (arguments.flag("json"))

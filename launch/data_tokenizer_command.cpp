@@ -45,8 +45,20 @@ std::string help() {
          flags_help(flags());
 }
 
+/// Rejects end the work: a vocabulary is made from text that is known.
+class Reader : public data::TakeText {
+ public:
+  void reject(data::Reject reject) override {
+    fail(ExitCode::kBadData, file, ": ", reject.line > 0 ? concat("line ", reject.line) : concat("byte ", reject.byte),
+         ": ", reject.message);
+  }
+  void drop_document() override {}
+  void progress(uint64_t) override {}
+  std::string file;  ///< that is read
+};
+
 /// The texts of the inputs, one call after another.
-void read_all(const Arguments& a, data::TakeText& take) {
+void read_all(const Arguments& a, Reader& take) {
   std::vector<std::string> skipped;
   data::ReadOptions read;
   const std::string documents = a.text("documents");
@@ -54,21 +66,12 @@ void read_all(const Arguments& a, data::TakeText& take) {
                  "' is unknown; choose file or lines");
   read.documents = documents == "lines" ? data::Documents::kLines : data::Documents::kFile;
   read.text_field = a.text("field"), read.utf8 = true;
-  for (const auto& source : data::find_sources(a.list("input"), skipped))
+  for (const auto& source : data::find_sources(a.list("input"), skipped)) {
+    take.file = source.path;
     data::read_stretch(source, {0, source.bytes, true}, read, take);
+  }
   for (const auto& file : skipped) fmt::print(stderr, "left out, no text: {}\n", file);
 }
-
-/// Rejects end the work: a vocabulary is made from text that is known.
-class Reader : public data::TakeText {
- public:
-  void reject(data::Reject reject) override {
-    fail(ExitCode::kBadData, reject.line > 0 ? concat("line ", reject.line) : concat("byte ", reject.byte), ": ",
-         reject.message);
-  }
-  void drop_document() override {}
-  void progress(uint64_t) override {}
-};
 
 class CountWords final : public Reader {
  public:

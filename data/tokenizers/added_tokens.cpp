@@ -37,18 +37,18 @@ std::size_t before_space(std::string_view text, std::size_t at, std::size_t leas
 
 AddedTokens::Finder::Finder(const std::vector<AddedToken>& tokens, SpecialText special, bool normalized) {
   for (const auto& token : tokens) {
-    if (token.text.empty() || token.normalized != normalized || (token.special && special == SpecialText::kPlain))
+    if (token.pattern.empty() || token.normalized != normalized || (token.special && special == SpecialText::kPlain))
       continue;
     tokens_.push_back(token);
-    begins_[static_cast<unsigned char>(token.text.front())] = true;
+    begins_[static_cast<unsigned char>(token.pattern.front())] = true;
   }
   std::stable_sort(tokens_.begin(), tokens_.end(),
-                   [](const auto& a, const auto& b) { return a.text.size() > b.text.size(); });
+                   [](const auto& a, const auto& b) { return a.pattern.size() > b.pattern.size(); });
 }
 
 const AddedToken* AddedTokens::Finder::longest_at(std::string_view text, std::size_t at) const {
   for (const auto& token : tokens_) {
-    if (text.substr(at, token.text.size()) == token.text) return &token;
+    if (text.substr(at, token.pattern.size()) == token.pattern) return &token;
   }
   return nullptr;
 }
@@ -62,7 +62,7 @@ std::vector<AddedTokens::Part> AddedTokens::Finder::cut(std::string_view text) c
       ++at;
       continue;
     }
-    std::size_t from = at, to = at + token->text.size();
+    std::size_t from = at, to = at + token->pattern.size();
     at = to;  // whatever becomes of it, the search goes on behind it
     if (token->single_word && ((from > 0 && is_word(text, before(text, from))) || is_word(text, to))) continue;
     if (token->left_strip) from = before_space(text, from, begin);

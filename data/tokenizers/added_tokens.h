@@ -12,6 +12,7 @@ namespace bessemer::data {
 struct AddedToken {
   uint32_t id = 0;
   std::string text;
+  std::string pattern = {};  ///< what is looked for: the text, normalized where `normalized`
   bool special = false;
   bool single_word = false;                      ///< not inside of a word
   bool left_strip = false, right_strip = false;  ///< takes the white space beside it

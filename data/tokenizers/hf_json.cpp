@@ -29,10 +29,13 @@ std::vector<AddedToken> added_tokens(const json& all) {
   return tokens;
 }
 
-/// Tokens that are looked for in the normalized text are normalized themselves.
-void normalize_added(std::vector<AddedToken>& tokens, const Normalizer* normalizer) {
+/// What is looked for; and whether one of them might lie across a cut of the text.
+void prepare_added(std::vector<AddedToken>& tokens, PipelineParts& parts) {
   for (auto& token : tokens) {
-    if (token.normalized && normalizer != nullptr) normalizer->apply(token.text);
+    token.pattern = token.text;
+    if (token.normalized && parts.normalizer) parts.normalizer->apply(token.pattern);
+    const bool reaches = token.left_strip || token.right_strip || token.text.find_first_of(" \n") != std::string::npos;
+    if (!token.special && reaches) parts.cuts_are_safe = false;
   }
 }
 
@@ -75,8 +78,17 @@ void read_decoder(const json& decoder, PipelineParts& parts) {
     for (const auto& one : decoder.at("decoders")) read_decoder(one, parts);
   } else if (type == "WordPiece") {
     parts.decoder = DecoderKind::kWordPiece, parts.cleanup = decoder.value("cleanup", true);
-  } else if (type == "Metaspace" || (type == "Replace" && decoder.value("content", "") == " ")) {
+  } else if (type == "Metaspace") {
     parts.decoder = DecoderKind::kMetaspace;
+    parts.strip_space =
+        decoder.value("prepend_scheme", decoder.value("add_prefix_space", true) ? "always" : "never") != "never";
+  } else if (type == "Replace") {
+    if (decoder.value("content", "") == " ") parts.decoder = DecoderKind::kMetaspace;
+  } else if (type == "Strip") {
+    parts.strip_space = decoder.value("content", "") == " " && decoder.value("start", 0) > 0;
+  } else {
+    const bool plain = type == "ByteLevel" || type == "ByteFallback" || type == "Fuse";
+    BESSEMER_CHECK_DATA(plain, "decoder '", type, "' is not known here");
   }
 }
 
@@ -104,19 +116,22 @@ void find_special(PipelineParts& parts) {
   parts.pad_id = special_id(known, {"<pad>", "[PAD]", "<|padding|>", "<|finetune_right_pad_id|>"});
 }
 
+const json& section(const json& all, const char* name) {
+  static const json kNone;
+  const auto found = all.find(name);
+  return found == all.end() ? kNone : *found;
+}
+
 std::unique_ptr<Tokenizer> from_json(const json& all, const std::string& text, const std::string& name) {
   PipelineParts parts;
   parts.name = name, parts.json = text;
-  read_normalizer(all.value("normalizer", json()), parts);
-  read_pre_tokenizer(all.value("pre_tokenizer", json()), parts);
+  read_normalizer(section(all, "normalizer"), parts);
+  read_pre_tokenizer(section(all, "pre_tokenizer"), parts);
   read_model(all.at("model"), parts);
-  read_template(all.value("post_processor", json()), parts);
-  read_decoder(all.value("decoder", json()), parts);
+  read_template(section(all, "post_processor"), parts);
+  read_decoder(section(all, "decoder"), parts);
   auto added = added_tokens(all);
-  normalize_added(added, parts.normalizer.get());
-  for (const auto& token : added) {  // one that is looked for in plain text and holds a space might lie across a cut
-    if (!token.special && token.text.find(' ') != std::string::npos) parts.cuts_are_safe = false;
-  }
+  prepare_added(added, parts);
   parts.added = AddedTokens(std::move(added));
   find_special(parts);
   return make_pipeline(std::move(parts));
@@ -124,9 +139,29 @@ std::unique_ptr<Tokenizer> from_json(const json& all, const std::string& text, c
 
 }  // namespace
 
+json parse_json(std::string_view text) {
+  int depth = 0;
+  bool quoted = false;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    const char c = text[i];
+    if (quoted) {
+      i += c == '\\' ? 1 : 0;
+      quoted = c != '"';
+    } else if (c == '"') {
+      quoted = true;
+    } else if (c == '[' || c == '{') {
+      BESSEMER_CHECK_DATA(++depth <= kDeepest, "JSON of more than ", kDeepest, " levels at byte ", i,
+                          "; that is no tokenizer's");
+    } else if (c == ']' || c == '}') {
+      --depth;
+    }
+  }
+  return json::parse(text);
+}
+
 std::unique_ptr<Tokenizer> hf_tokenizer(const std::string& text, const std::string& name) {
   try {
-    return from_json(json::parse(text), text, name);
+    return from_json(parse_json(text), text, name);
   } catch (const json::exception& error) {
     fail(ExitCode::kBadData, name, ": not the tokenizer.json that is expected: ", error.what());
   } catch (const Error& error) {

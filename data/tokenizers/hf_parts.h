@@ -7,6 +7,10 @@ namespace bessemer::data {
 
 constexpr uint32_t kMostIds = 1u << 24;  ///< of a vocabulary; a file that names a greater one is damaged
 
+constexpr int kDeepest = 100;  ///< levels of JSON
+/// Errors: Error (65) for JSON nested deeper, which would end the stack; nlohmann's for what is none.
+nlohmann::json parse_json(std::string_view text);
+
 // The sections of a tokenizer.json, each into its part of a pipeline. null: the section is absent.
 // Errors: Error (65), or nlohmann's where a field is missing; the caller names the file.
 void read_normalizer(const nlohmann::json& normalizer, PipelineParts& parts);

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "data/tokenizers/scored_pieces.h"
 #include "data/tokenizers/word_cache.h"
 #include "data/tokenizers/wordpiece.h"
 #include "data/utf8.h"
@@ -114,8 +115,7 @@ class MetaspaceDecoder final : public Decoder {
   std::string text_of(uint32_t id) override {
     std::string text = tokenizer_.token(id);
     const bool first = std::exchange(first_, false);
-    if (text.size() == 6 && text.starts_with("<0x") && text.back() == '>')
-      return {static_cast<char>(std::stoi(text.substr(3, 2), nullptr, 16))};
+    if (const int byte = byte_of_piece(text); byte >= 0) return {static_cast<char>(byte)};
     for (auto at = text.find(kSpace); at != std::string::npos; at = text.find(kSpace, at + 1))
       text.replace(at, kSpace.size(), " ");
     if (first && strip_ && text.starts_with(' ')) text.erase(0, 1);
@@ -147,8 +147,7 @@ class PipelineTokenizer final : public Tokenizer {
   }
   std::unique_ptr<Decoder> decoder() const override {
     if (parts_.decoder == DecoderKind::kWordPiece) return make_wordpiece_decoder(*this, parts_.cleanup);
-    if (parts_.decoder == DecoderKind::kMetaspace)
-      return std::make_unique<MetaspaceDecoder>(*this, !parts_.prefix.empty());
+    if (parts_.decoder == DecoderKind::kMetaspace) return std::make_unique<MetaspaceDecoder>(*this, parts_.strip_space);
     return Tokenizer::decoder();
   }
   std::string token(uint32_t id) const override {

@@ -30,6 +30,7 @@ struct PipelineParts {
     kPiece
   } prefix_at = PrefixAt::kNever;  ///< of the first part, of each part between added tokens, of each piece
   DecoderKind decoder = DecoderKind::kBytes;
+  bool strip_space = false;   ///< kMetaspace: the space that the text begins with is the prefix
   bool cleanup = true;        ///< kWordPiece: no space before punctuation
   bool cuts_are_safe = true;  ///< where the splitter cuts, neither normalizer nor added tokens reach across
   bool byte_level = false;    ///< the vocabulary is written in byte-level characters

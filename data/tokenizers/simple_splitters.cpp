@@ -57,16 +57,12 @@ class GroupSplitter final : public Splitter {
     return piece.empty() || !(rule_.dropped >> take_group(at) & 1);
   }
 
+  // Behind an ASCII space or line end that is dropped: neither is part of a character, and no normalizer joins what
+  // stands beside it. (The text may be cut within characters, and is not normalized yet.)
   std::size_t safe_cut(std::string_view text) const override {
-    const char *at = text.data() + text.size(), *const begin = text.data();
-    uint8_t right = rule_.second ? 0b111 : 0b011;  // the groups that may stand behind `here`
-    for (const char* here = at; at != begin; here = at) {
-      const uint8_t left = group(previous_code(at));
-      const bool dropped = rule_.dropped >> left & 1;  // nothing is lost where its run is cut
-      if (dropped || (rule_.cut_after[left] & right) == right) return static_cast<std::size_t>(here - begin);
-      right = static_cast<uint8_t>(1 << left);
-    }
-    return 0;
+    if (!(rule_.first & char_bit::kSpace) || !(rule_.dropped & kFirst)) return 0;
+    const auto at = text.find_last_of(" \n");
+    return at == std::string_view::npos ? 0 : at + 1;
   }
 
  private:

@@ -172,11 +172,8 @@ class Sequence final : public Splitter {
     ends.insert(ends.end(), pieces.begin(), pieces.end());
   }
   bool keep(std::string_view piece) const override { return keep_until(nullptr, piece); }
-  std::size_t safe_cut(std::string_view text) const override {
-    std::size_t cut = text.size();
-    for (const auto& splitter : splitters_) cut = std::min(cut, splitter->safe_cut(text.substr(0, cut)));
-    return splitters_.size() > 1 ? 0 : cut;  // a cut that is safe for one alone may fall inside of a piece of another
-  }
+  // A cut that is safe for one of them may fall inside of a piece of another.
+  std::size_t safe_cut(std::string_view) const override { return 0; }
 
  private:
   bool keep_until(const Splitter* stop, std::string_view piece) const {

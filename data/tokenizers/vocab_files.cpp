@@ -22,7 +22,7 @@ using Ids = std::unordered_map<std::string, uint32_t>;
 std::vector<std::string> read_vocab_json(const std::string& path, Ids& ids) {
   std::vector<std::string> tokens;
   try {
-    const auto vocab = json::parse(read_file(path, kLargestFile));
+    const auto vocab = parse_json(read_file(path, kLargestFile));
     BESSEMER_CHECK_DATA(vocab.is_object() && !vocab.empty(), path,
                         ": a JSON object of tokens and their ids is expected");
     for (const auto& [token, id] : vocab.items()) {

@@ -37,7 +37,7 @@ class WordCache {
   std::span<const uint32_t> find(const Key& key) const {
     const Entry* entry = &entries_[2 * place(key)];
     for (int way = 0; way < 2; ++way, ++entry) {
-      if (entry->key.words == key.words && entry->key.length == key.length) return {entry->ids.data(), entry->count};
+      if (entry->words == key.words && entry->length == key.length) return {entry->ids.data(), entry->count};
     }
     return {};
   }
@@ -45,17 +45,18 @@ class WordCache {
     if (key.length == 0 || ids.empty() || ids.size() > kMostIds) return;
     Entry* entry = &entries_[2 * place(key)];
     entry[1] = entry[0];
-    entry[0].key = key;
+    entry[0].words = key.words, entry[0].length = key.length;
     entry[0].count = static_cast<uint8_t>(ids.size());
     std::memcpy(entry[0].ids.data(), ids.data(), ids.size_bytes());
   }
 
  private:
   struct alignas(64) Entry {
+    std::array<uint64_t, 3> words;
     std::array<uint32_t, kMostIds> ids;
-    uint8_t count;
-    Key key;
+    uint8_t length, count;
   };
+  static_assert(sizeof(Entry) == 64, "one cache line");
   static uint64_t mask(std::size_t bytes) { return bytes >= 8 ? ~uint64_t{0} : (uint64_t{1} << 8 * bytes) - 1; }
   static std::size_t place(const Key& key) {
     uint64_t h =

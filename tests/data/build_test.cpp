@@ -22,9 +22,12 @@ using testing::HasSubstr;
 
 class BuildTest : public FolderTest {
  protected:
-  BuildResult run(BuildOptions options) const {
+  BuildResult run(const BuildOptions& options) const {
+    return run_with(options, [](const BuildProgress&) { return true; });
+  }
+  BuildResult run_with(BuildOptions options, const std::function<bool(const BuildProgress&)>& progress) const {
     if (options.out.empty()) options.out = at("out");
-    return build(options, [](const BuildProgress&) { return true; });
+    return build(options, progress);
   }
   /// All tokens of a split, back as text.
   std::string text_of(const std::string& split, const std::string& out = "out") const {
@@ -315,7 +318,37 @@ TEST_F(BuildTest, SentencesAreKept) {
   EXPECT_THAT(sentences("out/train-00002-of-00003.h5"), testing::ElementsAre(0, 3));
 }
 
+TEST_F(BuildTest, OnePlaceHasOneBuilder) {
+  const std::string path = write("a.txt", "some text of ours");
+  std::string refused;
+  run_with({{path}, at("out")}, [&](const BuildProgress&) {
+    if (refused.empty()) refused = refusal([&] { run({{path}, at("out")}); }, ExitCode::kEnvironment);
+    return true;
+  });
+  EXPECT_THAT(refused, AllOf(HasSubstr("out"), HasSubstr("another build")));
+  EXPECT_FALSE(std::filesystem::exists(at(".out.building.lock")));
+  const auto again = run({{path}, at("out/.")});
+  EXPECT_TRUE(again.already_there);
+  EXPECT_EQ(again.documents, 1u);
+  EXPECT_EQ(again.split_tokens.at("train"), 15u);
+}
+
+TEST_F(BuildTest, OtherMergesOfTheSameVocabularyAreAnotherBuild) {
+  const std::string path = write("a.txt", "abc abc");
+  const auto with = [&](const std::string& name, const std::string& merges) {
+    const std::string file = write(
+        name,
+        R"({"pre_tokenizer": {"type": "ByteLevel", "add_prefix_space": false}, "model": {"type": "BPE", "merges": )" +
+            merges + R"(, "vocab": {"a": 0, "b": 1, "c": 2, "ab": 3, "bc": 4, "\u0120": 5}}})");
+    return run({{path}, at("of-" + name), "hf:" + file}).dataset_id;
+  };
+  EXPECT_NE(with("one.json", R"([["a", "b"]])"), with("two.json", R"([["b", "c"]])"));
+}
+
 TEST_F(BuildTest, ADryRunWritesNothing) {
+  BuildOptions of_characters{{write("a.jsonl", "{\"text\": \"\u20AC\u20AC\"}\n")}, at("out"), "chars"};
+  of_characters.dry_run = true;
+  EXPECT_GT(run(of_characters).split_tokens.at("all"), 0u);
   BuildOptions options{{write("a.txt", std::string(1000, 'x'))}, at("out"), "bytes"};
   options.dry_run = true;
   EXPECT_EQ(run(options).split_tokens.at("all"), 1000u);

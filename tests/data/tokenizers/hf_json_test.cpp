@@ -123,6 +123,28 @@ TEST_F(HfJson, MetaspaceAndByteFallbackAsLlama2) {
   EXPECT_THAT(tokenizer->encode("a a\u00E9z"), ElementsAre(3, 3, 4, 5, 0));
 }
 
+TEST_F(HfJson, TokensThatAreLookedForInNormalizedTextKeepTheirNames) {
+  auto all = file();
+  all["normalizer"] = {{"type", "Lowercase"}};
+  for (auto& token : all["added_tokens"]) token["normalized"] = true, token["content"] = "<|ENDOFTEXT|>";
+  all["model"]["vocab"].erase("<|endoftext|>");
+  const auto tokenizer = hf_tokenizer(all.dump(), "t.json");
+  EXPECT_EQ(tokenizer->token(259), "<|ENDOFTEXT|>");
+  EXPECT_THAT(encoded(*tokenizer, "HELL<|EndOfText|>", SpecialText::kParse), ElementsAre(258, 259));
+}
+
+TEST_F(HfJson, ASpaceIsTakenOffTheFrontOnlyWhereTheDecoderSaysSo) {
+  const auto decoded = [](json decoder) {
+    json all{{"added_tokens", json::array()}, {"decoder", std::move(decoder)}};
+    all["model"] = {
+        {"type", "BPE"}, {"vocab", {{"\u2581a", 0}, {"<0xZZ>", 1}, {"<0x41>", 2}}}, {"merges", json::array()}};
+    return hf_tokenizer(all.dump(), "t.json")->decode({0, 1, 2, 0});
+  };
+  EXPECT_EQ(decoded({{"type", "Metaspace"}, {"prepend_scheme", "always"}}), "a<0xZZ>A a");
+  EXPECT_EQ(decoded({{"type", "Metaspace"}, {"prepend_scheme", "never"}}), " a<0xZZ>A a");
+  EXPECT_THAT(refusal([&] { decoded({{"type", "CTC"}}); }), HasSubstr("CTC"));
+}
+
 TEST_F(HfJson, DamageIsNamed) {
   const auto refused = [&](const json& all) { return refusal([&] { hf_tokenizer(all.dump(), "t.json"); }); };
   EXPECT_THAT(refusal([&] { hf_tokenizer("{", "t.json"); }), HasSubstr("t.json"));
@@ -142,7 +164,11 @@ TEST_F(HfJson, DamageIsNamed) {
   auto regex = file();
   regex["pre_tokenizer"] = {{"type", "Split"}, {"pattern", {{"Regex", "(unclosed"}}}, {"behavior", "Isolated"}};
   EXPECT_THAT(refused(regex), HasSubstr("unclosed"));
-  EXPECT_THROW(hf_tokenizer(std::string(1'000'000, '['), "deep.json"), Error);
+  const std::string deep = std::string(1'000'000, '[') + std::string(1'000'000, ']');
+  for (const auto& text : {deep, "{\"normalizer\": " + deep + ", \"model\": {}}",
+                           "{\"model\": {\"vocab\": {}, \"merges\": " + deep + "}}"})
+    EXPECT_THAT(refusal([&] { hf_tokenizer(text, "deep.json"); }),
+                testing::AllOf(HasSubstr("deep.json"), HasSubstr("levels")));
 }
 
 }  // namespace
