@@ -4,14 +4,14 @@
 #
 #   launch/demo.sh                    learns from LibTorch's c10 headers, so it writes C++
 #   launch/demo.sh --text FILE...     learns from your own text (UTF-8)
-#   launch/demo.sh --steps N          N steps instead of 1200
+#   launch/demo.sh --steps N          N steps instead of 960
 #   launch/demo.sh --out DIR          works in DIR instead of runs/demo (made anew each time)
 #   launch/demo.sh --built            takes the bessemer that is on the PATH: no set-up, no build
 # --cache DIR and --libtorch DIR are handed to launch/setup.sh.
 set -euo pipefail
 here=$PWD
 cd "$(dirname "$0")/.."
-built='' steps=1200 out=runs/demo texts=() setup=()
+built='' steps=960 out=runs/demo texts=() setup=()
 while [ $# -gt 0 ]; do
   case $1 in
     --text) shift; while [ $# -gt 0 ] && [ "${1#--}" = "$1" ]; do texts+=("$(cd "$here" && realpath "$1")"); shift; done ;;
