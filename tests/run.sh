@@ -14,7 +14,7 @@ launch/setup.sh "$@"
 . launch/env.sh
 # Where a Python with torch and TensorBoard's reader lies beside LibTorch, tests may ask it; none needs it.
 oracle=$(dirname "$(cat build/libtorch.path)")/oracle-venv/bin/python
-[ ! -x "$oracle" ] || export BESSEMER_ORACLE_PYTHON=${BESSEMER_ORACLE_PYTHON:-$oracle}
+! "$oracle" -c "import tensorboard" 2> /dev/null || export BESSEMER_ORACLE_PYTHON=${BESSEMER_ORACLE_PYTHON:-$oracle}
 
 say "building the cpu preset"
 cmake --preset cpu
