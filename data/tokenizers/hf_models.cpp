@@ -14,21 +14,6 @@ namespace {
 
 using nlohmann::json;
 
-/// token -> id as id -> token; "" for ids that are left out.
-std::vector<std::string> by_id(const json& vocab) {
-  std::vector<std::string> tokens;
-  for (const auto& [token, id] : vocab.items()) {
-    BESSEMER_CHECK_DATA(id.is_number_unsigned() && id.get<uint64_t>() < kMostIds, "token '", token, "' has id ",
-                        id.dump(), "; ids below ", kMostIds, " are expected");
-    const auto at = id.get<std::size_t>();
-    if (at >= tokens.size()) tokens.resize(at + 1);
-    BESSEMER_CHECK_DATA(tokens[at].empty(), "tokens '", tokens[at], "' and '", token, "' have the same id ", at);
-    tokens[at] = token;
-  }
-  BESSEMER_CHECK_DATA(!tokens.empty(), "the vocabulary is empty");
-  return tokens;
-}
-
 int64_t optional_id(const json& model, const char* field, const std::unordered_map<std::string, uint32_t>& ids) {
   const auto found = model.find(field);
   if (found == model.end() || found->is_null()) return -1;
@@ -56,7 +41,7 @@ std::unique_ptr<PieceModel> read_bpe(const json& model, const PipelineParts& par
   }
   Bpe::Options options;
   options.name = parts.name;
-  options.tokens = by_id(model.at("vocab"));
+  options.tokens = tokens_by_id(model.at("vocab"));
   std::unordered_map<std::string, uint32_t> ids;
   for (std::size_t id = 0; id < options.tokens.size(); ++id) ids.emplace(options.tokens[id], static_cast<uint32_t>(id));
   for (const auto& merge : model.at("merges")) {
@@ -82,7 +67,7 @@ std::unique_ptr<PieceModel> read_wordpiece(const json& model) {
   options.unknown = model.value("unk_token", "[UNK]");
   options.prefix = model.value("continuing_subword_prefix", "##");
   options.max_characters_per_word = model.value("max_input_chars_per_word", uint64_t{100});
-  return std::make_unique<WordPiece>(by_id(model.at("vocab")), options);
+  return std::make_unique<WordPiece>(tokens_by_id(model.at("vocab")), options);
 }
 
 std::unique_ptr<PieceModel> read_unigram(const json& model, const PipelineParts& parts) {
@@ -102,6 +87,20 @@ std::string type_of(const json& model) {
 }
 
 }  // namespace
+
+std::vector<std::string> tokens_by_id(const json& vocab) {
+  std::vector<std::string> tokens;
+  for (const auto& [token, id] : vocab.items()) {
+    BESSEMER_CHECK_DATA(id.is_number_unsigned() && id.get<uint64_t>() < kMostIds, "token '", token, "' has id ",
+                        id.dump(), "; ids below ", kMostIds, " are expected");
+    const auto at = id.get<std::size_t>();
+    if (at >= tokens.size()) tokens.resize(at + 1);
+    BESSEMER_CHECK_DATA(tokens[at].empty(), "tokens '", tokens[at], "' and '", token, "' have the same id ", at);
+    tokens[at] = token;
+  }
+  BESSEMER_CHECK_DATA(!tokens.empty(), "the vocabulary is empty");
+  return tokens;
+}
 
 void read_model(const json& model, PipelineParts& parts) {
   const std::string type = type_of(model);

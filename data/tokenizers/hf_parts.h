@@ -11,6 +11,10 @@ constexpr int kDeepest = 100;  ///< levels of JSON
 /// Errors: Error (65) for JSON nested deeper, which would end the stack; nlohmann's for what is none.
 nlohmann::json parse_json(std::string_view text);
 
+/// A vocabulary, token -> id, as id -> token; "" for ids that are left out. Errors: Error (65), without the file's
+/// name.
+std::vector<std::string> tokens_by_id(const nlohmann::json& vocab);
+
 // The sections of a tokenizer.json, each into its part of a pipeline. null: the section is absent.
 // Errors: Error (65), or nlohmann's where a field is missing; the caller names the file.
 void read_normalizer(const nlohmann::json& normalizer, PipelineParts& parts);

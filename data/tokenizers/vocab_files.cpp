@@ -19,26 +19,17 @@ constexpr uint64_t kLargestFile = 256 << 20;
 
 using Ids = std::unordered_map<std::string, uint32_t>;
 
-std::vector<std::string> read_vocab_json(const std::string& path, Ids& ids) {
-  std::vector<std::string> tokens;
+std::vector<std::string> read_vocab_json(const std::string& path) {
   try {
     const auto vocab = parse_json(read_file(path, kLargestFile));
-    BESSEMER_CHECK_DATA(vocab.is_object() && !vocab.empty(), path,
-                        ": a JSON object of tokens and their ids is expected");
-    for (const auto& [token, id] : vocab.items()) {
-      BESSEMER_CHECK_DATA(id.is_number_unsigned() && id.get<uint64_t>() < kMostIds, path, ": token '", token,
-                          "' has id ", id.dump(), "; ids below ", kMostIds, " are expected");
-      const auto at = id.get<std::size_t>();
-      if (at >= tokens.size()) tokens.resize(at + 1);
-      BESSEMER_CHECK_DATA(tokens[at].empty(), path, ": tokens '", tokens[at], "' and '", token, "' have the same id ",
-                          at);
-      tokens[at] = token;
-      ids.emplace(token, static_cast<uint32_t>(at));
-    }
+    BESSEMER_CHECK_DATA(vocab.is_object(), "a JSON object of tokens and their ids is expected");
+    return tokens_by_id(vocab);
   } catch (const json::exception& error) {
     fail(ExitCode::kBadData, path, ": not the JSON that is expected: ", error.what());
+  } catch (const Error& error) {
+    const std::string what = error.what();
+    fail(error.code(), what.starts_with(path) ? "" : path + ": ", what);
   }
-  return tokens;
 }
 
 std::vector<std::pair<uint32_t, uint32_t>> read_merges(const std::string& path, const Ids& ids) {
@@ -69,7 +60,10 @@ std::vector<std::pair<uint32_t, uint32_t>> read_merges(const std::string& path, 
 std::unique_ptr<Tokenizer> open_gpt2(const std::string& folder) {
   ByteLevelBpe bpe;
   Ids ids;
-  bpe.tokens = read_vocab_json(folder + "/vocab.json", ids);
+  bpe.tokens = read_vocab_json(folder + "/vocab.json");
+  for (std::size_t id = 0; id < bpe.tokens.size(); ++id) {
+    if (!bpe.tokens[id].empty()) ids.emplace(bpe.tokens[id], static_cast<uint32_t>(id));
+  }
   bpe.merges = read_merges(folder + "/merges.txt", ids);
   if (ids.contains("<|endoftext|>")) bpe.special_tokens = {"<|endoftext|>"};
   return hf_tokenizer(byte_level_json(bpe, "gpt2"), folder);

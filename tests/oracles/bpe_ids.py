@@ -43,6 +43,7 @@ def witness(given):
 
 
 def compare(given, encode, words):
+    """Our command and `encode` on the same strings: how many were compared, how many differ."""
     process = subprocess.Popen(shlex.split(given.command), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, encoding="utf-8")
 
     def feed():

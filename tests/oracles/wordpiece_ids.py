@@ -6,13 +6,9 @@ The command reads a JSON string a line and answers a JSON array of ids a line. A
 within words; the others are drawn from a seed. `--cased` leaves case and accents as they are on Hugging Face's side.
 """
 import argparse
-import json
-import shlex
-import subprocess
 import sys
-import threading
 
-from nasty_strings import strings
+from bpe_ids import compare
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
 
 def reference(vocab, cased):
@@ -32,26 +28,8 @@ def main():
     options.add_argument("--cased", action="store_true")
     given = options.parse_args()
     tokenizer, words = reference(given.vocab, given.cased)
-    process = subprocess.Popen(shlex.split(given.command), stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, encoding="utf-8")
-
-    def feed():
-        for text in strings(given.count, given.seed, words):
-            process.stdin.write(json.dumps(text) + "\n")
-        process.stdin.close()
-
-    threading.Thread(target=feed, daemon=True).start()
-    compared = different = characters = 0
-    for text in strings(given.count, given.seed, words):
-        line = process.stdout.readline()
-        if not line:
-            sys.exit(f"the command ended at string {compared}: {text[:200]!r}")
-        ids, want = json.loads(line), tokenizer.encode(text, add_special_tokens=False).ids
-        compared, characters = compared + 1, characters + len(text)
-        if ids != want:
-            different += 1
-            if different <= 10:
-                print(f"string {compared - 1} {text[:200]!r}\n  got  {ids[:60]}\n  want {want[:60]}")
-    print(f"{compared} strings, {characters} characters, {'cased' if given.cased else 'uncased'}: {different} differ")
+    compared, different = compare(given, lambda text: tokenizer.encode(text, add_special_tokens=False).ids, words)
+    print(f"{compared} strings, {'cased' if given.cased else 'uncased'}: {different} differ")
     sys.exit(different > 0)
 
 
