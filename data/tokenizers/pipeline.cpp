@@ -29,12 +29,18 @@ class PipelineEncoder final : public Encoder {
  private:
   void encode_valid(std::string_view text, TokenIds& out) {
     first_ = true;
-    if (raw_.empty()) return normalize(text, out);
-    for (const auto& part : raw_.cut(text)) {
+    without_added(raw_, text, out, [&](std::string_view part) { normalize(part, out); });
+  }
+
+  /// Gives `next` the text between added tokens, whose ids go out here.
+  template <class Next>
+  void without_added(const Finder& finder, std::string_view text, TokenIds& out, const Next& next) {
+    if (finder.empty()) return next(text);
+    for (const auto& part : finder.cut(text)) {
       if (part.id >= 0)
         out.push_back(static_cast<uint32_t>(part.id));
       else
-        normalize(part.text, out);
+        next(part.text);
       first_ = false;
     }
   }
@@ -45,14 +51,7 @@ class PipelineEncoder final : public Encoder {
       parts_.normalizer->apply(buffer_);
       text = buffer_;
     }
-    if (normalized_.empty()) return prefix(text, out);
-    for (const auto& part : normalized_.cut(text)) {
-      if (part.id >= 0)
-        out.push_back(static_cast<uint32_t>(part.id));
-      else
-        prefix(part.text, out);
-      first_ = false;
-    }
+    without_added(normalized_, text, out, [&](std::string_view part) { prefix(part, out); });
   }
 
   void prefix(std::string_view text, TokenIds& out) {

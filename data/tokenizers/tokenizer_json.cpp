@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "data/tokenizers/split.h"
 #include "data/utf8.h"
 #include "parallel/error.h"
 
@@ -10,19 +11,6 @@ namespace bessemer::data {
 namespace {
 
 using nlohmann::ordered_json;
-
-constexpr const char* kCl100k =
-    R"((?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}{1,3}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+)";
-
-bool is_utf8(std::string_view text) {
-  for (std::size_t at = 0; at < text.size();) {
-    uint32_t code = 0;
-    const int length = decode_utf8(text.substr(at), code);
-    if (length <= 0) return false;
-    at += static_cast<std::size_t>(length);
-  }
-  return true;
-}
 
 ordered_json byte_level(bool add_prefix_space, bool use_regex) {
   return {
@@ -35,7 +23,10 @@ ordered_json pre_tokenizer(const std::string& split) {
   if (split == "gpt2") return byte_level(false, true);  // its regex is GPT-2's
   return {{"type", "Sequence"},
           {"pretokenizers",
-           {{{"type", "Split"}, {"pattern", {{"Regex", kCl100k}}}, {"behavior", "Isolated"}, {"invert", false}},
+           {{{"type", "Split"},
+             {"pattern", {{"Regex", pattern_text(SplitPattern::kCl100k)}}},
+             {"behavior", "Isolated"},
+             {"invert", false}},
             byte_level(false, false)}}};
 }
 
@@ -82,7 +73,7 @@ ordered_json model(const ByteLevelBpe& bpe) {
 
 std::string byte_level_json(const ByteLevelBpe& bpe, const std::string& split) {
   for (std::size_t id = 0; id < bpe.tokens.size(); ++id)
-    BESSEMER_CHECK_DATA(is_utf8(bpe.tokens[id]), "token ", id, " is not UTF-8");
+    BESSEMER_CHECK_DATA(first_broken(bpe.tokens[id]) == bpe.tokens[id].size(), "token ", id, " is not UTF-8");
   const ordered_json all = {{"version", "1.0"},          {"truncation", nullptr},
                             {"padding", nullptr},        {"added_tokens", added_tokens(bpe)},
                             {"normalizer", nullptr},     {"pre_tokenizer", pre_tokenizer(split)},

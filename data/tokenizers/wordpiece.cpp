@@ -61,12 +61,8 @@ class WordPieceDecoder final : public Decoder {
 };
 
 void check_utf8(std::string_view line, const std::string& path, std::size_t number) {
-  for (std::size_t at = 0; at < line.size();) {
-    uint32_t code = 0;
-    const int length = decode_utf8(line.substr(at), code);
-    BESSEMER_CHECK_DATA(length > 0, path, ":", number, ": byte ", at + 1, " of the line is not UTF-8");
-    at += static_cast<std::size_t>(length);
-  }
+  const std::size_t at = first_broken(line);
+  BESSEMER_CHECK_DATA(at == line.size(), path, ":", number, ": byte ", at + 1, " of the line is not UTF-8");
 }
 
 std::string_view without_end_space(std::string_view line) {
