@@ -1,8 +1,11 @@
 #pragma once
 #include <cstdint>
+#include <initializer_list>
 #include <string>
 #include <utility>
 #include <vector>
+
+#include "parallel/error.h"
 
 namespace bessemer::launch {
 
@@ -35,6 +38,17 @@ class Arguments {
   double fraction(const std::string& name) const;
   int64_t bytes(const std::string& name) const;
   uint64_t seed(const std::string& name) const;
+  /// The value that the flag's word stands for. Errors: Error (64) listing the words.
+  template <class T>
+  T choice(const std::string& name, std::initializer_list<std::pair<const char*, T>> choices) const {
+    const std::string given = text(name);
+    std::string all;
+    for (const auto& [word, value] : choices) {
+      if (given == word) return value;
+      all += (all.empty() ? "" : ", ") + std::string(word);
+    }
+    fail(ExitCode::kUsage, "--", name, " '", given, "' is unknown; choose one of: ", all);
+  }
   const std::vector<std::string>& positional() const { return positional_; }
 
  private:

@@ -58,29 +58,16 @@ std::string help() {
          flags_help(flags());
 }
 
-/// The value that a word of `choices` stands for. Errors: Error (64) listing them.
-template <class T>
-T choice(const Arguments& a, const char* flag, std::initializer_list<std::pair<const char*, T>> choices) {
-  const std::string given = a.text(flag);
-  std::string all;
-  for (const auto& [name, value] : choices) {
-    if (given == name) return value;
-    all += (all.empty() ? "" : ", ") + std::string(name);
-  }
-  fail(ExitCode::kUsage, "--", flag, " '", given, "' is unknown; choose one of: ", all);
-}
-
 data::BuildOptions options_of(const Arguments& a) {
   using data::Documents;
   data::BuildOptions o;
   o.inputs = a.list("input"), o.out = a.text("out"), o.tokenizer = a.text("tokenizer");
-  o.documents = choice<Documents>(
-      a, "documents",
-      {{"file", Documents::kFile}, {"lines", Documents::kLines}, {"blank-lines", Documents::kBlankLines}});
-  o.split_by = choice<data::SplitBy>(a, "split", {{"tail", data::SplitBy::kTail}, {"hash", data::SplitBy::kHash}});
-  o.append_eod = choice<bool>(a, "eod", {{"append", true}, {"none", false}});
-  o.parse_special = choice<bool>(a, "special", {{"plain", false}, {"parse", true}});
-  o.drop_duplicates = choice<bool>(a, "dedup", {{"none", false}, {"exact", true}});
+  o.documents = a.choice<Documents>(
+      "documents", {{"file", Documents::kFile}, {"lines", Documents::kLines}, {"blank-lines", Documents::kBlankLines}});
+  o.split_by = a.choice<data::SplitBy>("split", {{"tail", data::SplitBy::kTail}, {"hash", data::SplitBy::kHash}});
+  o.append_eod = a.choice<bool>("eod", {{"append", true}, {"none", false}});
+  o.parse_special = a.choice<bool>("special", {{"plain", false}, {"parse", true}});
+  o.drop_duplicates = a.choice<bool>("dedup", {{"none", false}, {"exact", true}});
   o.val_fraction = a.fraction("val-fraction"), o.test_fraction = a.fraction("test-fraction");
   o.shard_tokens = a.count("shard-tokens"), o.text_field = a.text("field");
   o.max_rejects = static_cast<uint64_t>(a.count("max-rejects"));

@@ -61,10 +61,8 @@ class Reader : public data::TakeText {
 void read_all(const Arguments& a, Reader& take) {
   std::vector<std::string> skipped;
   data::ReadOptions read;
-  const std::string documents = a.text("documents");
-  BESSEMER_CHECK(documents == "file" || documents == "lines", "--documents '", documents,
-                 "' is unknown; choose file or lines");
-  read.documents = documents == "lines" ? data::Documents::kLines : data::Documents::kFile;
+  read.documents =
+      a.choice<data::Documents>("documents", {{"file", data::Documents::kFile}, {"lines", data::Documents::kLines}});
   read.text_field = a.text("field"), read.utf8 = true;
   for (const auto& source : data::find_sources(a.list("input"), skipped)) {
     take.file = source.path;
@@ -84,11 +82,8 @@ class CountWords final : public Reader {
 };
 
 int train_bpe(const Arguments& a, int workers) {
-  const std::string pattern = a.text("pattern");
-  BESSEMER_CHECK(pattern == "gpt2" || pattern == "cl100k", "--pattern '", pattern,
-                 "' is unknown; choose gpt2 or cl100k");
-  const auto splitter =
-      data::make_splitter(pattern == "gpt2" ? data::SplitPattern::kGpt2 : data::SplitPattern::kCl100k);
+  const auto splitter = data::make_splitter(a.choice<data::SplitPattern>(
+      "pattern", {{"gpt2", data::SplitPattern::kGpt2}, {"cl100k", data::SplitPattern::kCl100k}}));
   const auto memory = static_cast<uint64_t>(a.bytes("memory"));
   data::WordCounter counter(*splitter, {memory, "/tmp", workers});
   CountWords words(counter);
@@ -99,7 +94,7 @@ int train_bpe(const Arguments& a, int workers) {
   const auto counts = counter.collect(memory);
   fmt::print(stderr, "{} different words\n", counts.size());
   const auto bpe = data::train_bpe(counts, options);
-  data::write_file(a.text("out"), data::byte_level_json(bpe, pattern));
+  data::write_file(a.text("out"), data::byte_level_json(bpe, a.text("pattern")));
   fmt::print("made {}: {} ids, {} merges\n", a.text("out"), bpe.tokens.size(), bpe.merges.size());
   return 0;
 }
@@ -174,11 +169,10 @@ int train_unigram(const Arguments& a) {
 
 int train_tokenizer(const Words& words) {
   const Arguments a(words, flags());
-  const std::string kind = a.text("kind");
-  BESSEMER_CHECK(kind == "bpe" || kind == "unigram", "--kind '", kind, "' is unknown; choose bpe or unigram");
+  const bool bpe = a.choice<bool>("kind", {{"bpe", true}, {"unigram", false}});
   const int workers =
       a.count("workers") > 0 ? static_cast<int>(std::min<int64_t>(a.count("workers"), 1024)) : usable_cores();
-  return kind == "bpe" ? train_bpe(a, workers) : train_unigram(a);
+  return bpe ? train_bpe(a, workers) : train_unigram(a);
 }
 
 }  // namespace

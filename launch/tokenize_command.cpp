@@ -134,15 +134,14 @@ void decode(const Arguments& a, const data::Tokenizer& tokenizer) {
 
 int tokenize(const Words& words) {
   const Arguments a(words, flags());
-  const std::string spec = a.text("tokenizer"), special = a.text("special");
-  BESSEMER_CHECK(special == "plain" || special == "parse", "--special '", special,
-                 "' is unknown; choose plain or parse");
-  const auto tokenizer = data::open_tokenizer_spec(spec);
+  const auto special = a.choice<data::SpecialText>(
+      "special", {{"plain", data::SpecialText::kPlain}, {"parse", data::SpecialText::kParse}});
+  const auto tokenizer = data::open_tokenizer_spec(a.text("tokenizer"));
   std::ios::sync_with_stdio(false);
   if (a.flag("decode"))
     decode(a, *tokenizer);
   else
-    encode(a, *tokenizer, special == "parse" ? data::SpecialText::kParse : data::SpecialText::kPlain);
+    encode(a, *tokenizer, special);
   return 0;
 }
 
