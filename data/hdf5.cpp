@@ -1,178 +1,20 @@
 #include "data/hdf5.h"
 
-#include <hdf5.h>
 #include <sys/stat.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <cerrno>
 #include <cstring>
 #include <limits>
-#include <mutex>
-#include <utility>
 
-#include "data/file.h"
+#include "data/hdf5_handles.h"
 #include "parallel/error.h"
 
 namespace bessemer::data {
+
+using namespace hdf5;
+
 namespace {
-
-/// Held around every call into the library. HDF5 is one set of tables per process, and not every build of it is
-/// thread-safe, so the lock is the process's too: the one mutable static that the library forces on us.
-class Lock {
- public:
-  Lock() : guard_(mutex()) { H5Eset_auto2(H5E_DEFAULT, nullptr, nullptr); }  // printing is a setting of each thread
-
- private:
-  static std::recursive_mutex& mutex() {  // recursive: handles close inside of functions that hold it
-    static std::recursive_mutex the_mutex;
-    return the_mutex;
-  }
-  std::lock_guard<std::recursive_mutex> guard_;
-};
-
-/// One owner per HDF5 identifier, closed once and under the lock.
-template <herr_t (*Close)(hid_t)>
-class Handle {
- public:
-  explicit Handle(hid_t id = H5I_INVALID_HID) : id_(id) {}
-  ~Handle() { reset(); }
-  Handle(Handle&& other) noexcept : id_(std::exchange(other.id_, H5I_INVALID_HID)) {}
-  Handle& operator=(Handle&& other) noexcept {
-    if (this != &other) reset(), id_ = std::exchange(other.id_, H5I_INVALID_HID);
-    return *this;
-  }
-  hid_t get() const { return id_; }
-  hid_t release() { return std::exchange(id_, H5I_INVALID_HID); }
-
- private:
-  void reset() {
-    if (id_ < 0) return;
-    const Lock lock;
-    Close(release());  // nothing to be done about a failure here; writers close by themselves and check
-  }
-  hid_t id_;
-};
-using File = Handle<H5Fclose>;
-using Group = Handle<H5Gclose>;
-using Dataset = Handle<H5Dclose>;
-using Space = Handle<H5Sclose>;
-using Type = Handle<H5Tclose>;
-using AttributeHandle = Handle<H5Aclose>;
-using Properties = Handle<H5Pclose>;
-
-/// HDF5's own words on the last failure of this thread: outermost to innermost, without repetition.
-std::string words() {
-  std::string text;
-  const auto add = [](unsigned, const H5E_error2_t* error, void* out) -> herr_t {
-    auto& all = *static_cast<std::string*>(out);
-    const std::string now = error->desc ? error->desc : "";
-    if (!now.empty() && all.find(now) == std::string::npos) all += (all.empty() ? "" : "; ") + now;
-    return 0;
-  };
-  H5Ewalk2(H5E_DEFAULT, H5E_WALK_DOWNWARD, add, &text);
-  return text.empty() ? "no further words" : text;
-}
-
-template <class Result>
-Result check(Result result, const char* call, const std::string& path, ExitCode code) {
-  if (result < 0) fail(code, path, ": HDF5 failed in ", call, ": ", words());
-  return result;
-}
-#define READING(call) check((call), #call, path, ExitCode::kBadData)
-#define WRITING(call) check((call), #call, path, ExitCode::kEnvironment)
-
-constexpr std::array kDtypes{Dtype::kU8, Dtype::kU16, Dtype::kU32, Dtype::kU64, Dtype::kI32, Dtype::kI64, Dtype::kF32};
-
-hid_t type_of(Dtype dtype) {
-  switch (dtype) {
-    case Dtype::kU8: return H5T_STD_U8LE;
-    case Dtype::kU16: return H5T_STD_U16LE;
-    case Dtype::kU32: return H5T_STD_U32LE;
-    case Dtype::kU64: return H5T_STD_U64LE;
-    case Dtype::kI32: return H5T_STD_I32LE;
-    case Dtype::kI64: return H5T_STD_I64LE;
-    case Dtype::kF32: return H5T_IEEE_F32LE;
-    case Dtype::kOther: break;
-  }
-  return H5I_INVALID_HID;
-}
-
-Space space_of(const std::vector<uint64_t>& shape, const std::string& path) {
-  if (shape.empty()) return Space(WRITING(H5Screate(H5S_SCALAR)));
-  const std::vector<hsize_t> dims(shape.begin(), shape.end());
-  return Space(WRITING(H5Screate_simple(static_cast<int>(dims.size()), dims.data(), nullptr)));
-}
-
-/// Fixed-length string type; HDF5 has no strings of length zero, so "" takes one NUL byte.
-Type text_type(const std::string& text, const std::string& path) {
-  Type type(WRITING(H5Tcopy(H5T_C_S1)));
-  WRITING(H5Tset_size(type.get(), std::max<std::size_t>(text.size(), 1)));
-  WRITING(H5Tset_strpad(type.get(), H5T_STR_NULLPAD));
-  WRITING(H5Tset_cset(type.get(), H5T_CSET_UTF8));
-  return type;
-}
-
-void write_attribute(hid_t file, const std::string& name, const Attribute& value, const std::string& path) {
-  const auto put = [&](hid_t type, const std::vector<uint64_t>& shape, const void* data) {
-    const Space space = space_of(shape, path);
-    const AttributeHandle made(WRITING(H5Acreate2(file, name.c_str(), type, space.get(), H5P_DEFAULT, H5P_DEFAULT)));
-    WRITING(H5Awrite(made.get(), type, data));
-  };
-  if (const auto* text = std::get_if<std::string>(&value)) return put(text_type(*text, path).get(), {}, text->c_str());
-  if (const auto* i64 = std::get_if<int64_t>(&value)) return put(H5T_STD_I64LE, {}, i64);
-  if (const auto* u32 = std::get_if<uint32_t>(&value)) return put(H5T_STD_U32LE, {}, u32);
-  if (const auto* u64 = std::get_if<uint64_t>(&value)) return put(H5T_STD_U64LE, {}, u64);
-  const auto& list = std::get<std::vector<uint32_t>>(value);
-  put(H5T_STD_U32LE, {list.size()}, list.data());
-}
-
-void make_groups(hid_t file, const std::string& name, const std::string& path) {
-  const Properties properties(WRITING(H5Pcreate(H5P_GROUP_CREATE)));
-  WRITING(H5Pset_obj_track_times(properties.get(), false));
-  for (auto slash = name.find('/'); slash != std::string::npos; slash = name.find('/', slash + 1)) {
-    const std::string group = name.substr(0, slash);
-    if (WRITING(H5Lexists(file, group.c_str(), H5P_DEFAULT)) > 0) continue;
-    Group(WRITING(H5Gcreate2(file, group.c_str(), H5P_DEFAULT, properties.get(), H5P_DEFAULT)));
-  }
-}
-
-uint64_t make_dataset(hid_t file, const LayoutDataset& wanted, const std::string& path) {
-  make_groups(file, wanted.name, path);
-  const Properties properties(WRITING(H5Pcreate(H5P_DATASET_CREATE)));
-  WRITING(H5Pset_layout(properties.get(), H5D_CONTIGUOUS));
-  WRITING(H5Pset_alloc_time(properties.get(), H5D_ALLOC_TIME_EARLY));
-  WRITING(H5Pset_fill_time(properties.get(), H5D_FILL_TIME_NEVER));
-  WRITING(H5Pset_obj_track_times(properties.get(), false));
-  const Space space = space_of(wanted.shape, path);
-  const Dataset dataset(WRITING(H5Dcreate2(file, wanted.name.c_str(), type_of(wanted.dtype), space.get(), H5P_DEFAULT,
-                                           properties.get(), H5P_DEFAULT)));
-  const haddr_t offset = H5Dget_offset(dataset.get());
-  return offset == HADDR_UNDEF ? 0 : offset;  // undefined where there are no elements
-}
-
-File create_file(const std::string& path) {
-  const Properties access(WRITING(H5Pcreate(H5P_FILE_ACCESS)));
-  WRITING(H5Pset_libver_bounds(access.get(), H5F_LIBVER_V110, H5F_LIBVER_V110));
-  WRITING(H5Pset_alignment(access.get(), 1, 64));
-  const Properties creation(WRITING(H5Pcreate(H5P_FILE_CREATE)));
-  WRITING(H5Pset_obj_track_times(creation.get(), false));
-  WRITING(H5Pset_attr_phase_change(creation.get(), 0, 0));  // dense storage from the first: texts beyond 64 KiB fit
-  return File(WRITING(H5Fcreate(path.c_str(), H5F_ACC_TRUNC, creation.get(), access.get())));
-}
-
-void write_layout(const std::string& path, const std::vector<LayoutDataset>& datasets,
-                  const std::map<std::string, Attribute>& attributes, const std::map<std::string, std::string>& links,
-                  std::map<std::string, uint64_t>& offsets) {
-  File file = create_file(path);
-  for (const auto& dataset : datasets) offsets[dataset.name] = make_dataset(file.get(), dataset, path);
-  for (const auto& [name, target] : links) {
-    WRITING(H5Lcreate_hard(file.get(), target.c_str(), file.get(), name.c_str(), H5P_DEFAULT, H5P_DEFAULT));
-  }
-  for (const auto& [name, value] : attributes) write_attribute(file.get(), name, value, path);
-  WRITING(H5Fclose(file.release()));
-}
 
 /// a x b, or the largest number where that overflows.
 uint64_t multiply(uint64_t a, uint64_t b) {
@@ -192,24 +34,7 @@ uint64_t product(const std::vector<uint64_t>& shape) {
 }  // namespace
 
 uint64_t DatasetInfo::elements() const { return product(shape); }
-
-std::map<std::string, uint64_t> create_layout(const std::string& path, const std::vector<LayoutDataset>& datasets,
-                                              const std::map<std::string, Attribute>& attributes,
-                                              const std::map<std::string, std::string>& links) {
-  uint64_t bytes = 1 << 16;  // for HDF5's own tables, rounded up
-  for (const auto& dataset : datasets) bytes += multiply(product(dataset.shape), size_of(dataset.dtype)) + 1024;
-  require_space(path, bytes);  // HDF5 can crash at exit after a write of its own that found the disk full
-  std::map<std::string, uint64_t> offsets;
-  try {
-    const Lock lock;
-    write_layout(path, datasets, attributes, links, offsets);
-    allocate_file(path);
-  } catch (...) {
-    ::unlink(path.c_str());
-    throw;
-  }
-  return offsets;
-}
+uint64_t DatasetInfo::bytes() const { return multiply(elements(), size_of(dtype)); }
 
 struct Hdf5File::State {
   std::string path;

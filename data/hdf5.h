@@ -10,9 +10,9 @@
 
 namespace bessemer::data {
 
-/// The one home of HDF5. Every call into the library, closes included, holds one lock of the process, so any thread may
-/// use these functions; files have no object times and the 1.10 format (checksummed metadata), so that equal content
-/// gives equal bytes.
+/// The one home of HDF5 (with hdf5_layout.cpp). Every call into the library, closes included, holds one lock of the
+/// process, so any thread may use these functions; files have no object times and the 1.10 format (checksummed
+/// metadata), so that equal content gives equal bytes.
 
 struct LayoutDataset {
   std::string name;  ///< '/' makes groups
@@ -23,11 +23,27 @@ struct LayoutDataset {
 /// Text is stored as a fixed-length UTF-8 string, of any length.
 using Attribute = std::variant<std::string, int64_t, uint32_t, uint64_t, std::vector<uint32_t>>;
 
-/// Creates the HDF5 file `path` (replacing it) with contiguous datasets, and allocates its space; the contents are
-/// zeros, and the caller writes them with pwrite at the offsets returned, then fsyncs. Returns name -> byte offset of
-/// the contents in the file (a multiple of 64; 0 for a dataset without elements). \param links  second names of
-/// datasets: new name -> existing name. Errors: Error (69) where the file cannot be created or the disk is full; the
-/// file is then removed.
+/// An HDF5 file as it will be, of which no byte is on disk yet.
+struct Layout {
+  struct Piece {
+    uint64_t offset = 0;
+    std::string bytes;
+  };
+  std::map<std::string, uint64_t> offsets;  ///< of each dataset's contents (a multiple of 64; 0 where it has none)
+  uint64_t size = 0;                        ///< of the file
+  std::vector<Piece> own;                   ///< every byte that belongs to no dataset, ascending
+};
+
+/// Lays out contiguous datasets in memory, a few KB whatever their sizes are: HDF5 touches no disk.
+/// \param name   of the file, for errors: Error (69).
+/// \param links  second names of datasets: new name -> existing name.
+Layout plan_layout(const std::string& name, const std::vector<LayoutDataset>& datasets,
+                   const std::map<std::string, Attribute>& attributes,
+                   const std::map<std::string, std::string>& links = {});
+
+/// Creates the file `path` (replacing it) with such a layout and takes its disk space; the contents are zeros, and the
+/// caller writes them at the offsets returned, then fsyncs. Errors: Error (69) where the file cannot be created or the
+/// disk is full; the file is then removed.
 std::map<std::string, uint64_t> create_layout(const std::string& path, const std::vector<LayoutDataset>& datasets,
                                               const std::map<std::string, Attribute>& attributes,
                                               const std::map<std::string, std::string>& links = {});
@@ -39,7 +55,7 @@ struct DatasetInfo {
   bool contiguous = false;
   uint64_t offset = 0;        ///< of the contents, where contiguous and not empty
   uint64_t elements() const;  ///< product of the shape
-  uint64_t bytes() const { return elements() * size_of(dtype); }
+  uint64_t bytes() const;     ///< both: the largest number where it overflows
 };
 
 /// An HDF5 file open for reading. Errors: Error (65) naming the file, with HDF5's own words.

@@ -50,11 +50,11 @@ uint32_t count_of(const std::string& directory, const std::string& split) {
   return count;
 }
 
-void same_build(const TokenShard& shard, const ShardFacts& first) {
-  const auto& f = shard.facts();
+void same_build(const TokenShard& shard, const TokenShard& first_shard) {
+  const auto &f = shard.facts(), &first = first_shard.facts();
   const auto same = [&](const char* what, const auto& found, const auto& expected) {
-    BESSEMER_CHECK_DATA(found == expected, shard.path(), ": ", what, " is '", found, "', '", expected,
-                        "' is expected, as in the first shard; keep the shards of one build");
+    BESSEMER_CHECK_DATA(found == expected, shard.path(), ": ", what, " is '", found, "', '", expected, "' in ",
+                        first_shard.path(), "; keep the shards of one build");
   };
   same("dataset_id", f.dataset_id, first.dataset_id);
   same("shard_count", f.count, first.count);
@@ -83,7 +83,7 @@ std::vector<TokenShard> open_shards(const std::string& directory, const std::str
     BESSEMER_CHECK_DATA(facts.split == split && facts.index == index && facts.count == count, path.string(),
                         ": says it is shard ", facts.index, " of ", facts.count, " of split '", facts.split,
                         "', which its name does not; it was renamed");
-    same_build(shards.back(), shards.front().facts());
+    same_build(shards.back(), shards.front());
   }
   return shards;
 }

@@ -86,7 +86,7 @@ TEST(Layering, CLibrariesStayInTheirHomes) {
   const std::vector<std::pair<std::string, std::string>> homes = {
       {R"(mpi\.h)", R"(parallel/(world|mpi_backend|shm_backend)\.cpp|parallel/mpi_[a-z_]+\.h)"},
       {R"(nccl\.h)", R"(parallel/nccl_backend\.cpp)"},
-      {R"(hdf5\.h|H5[A-Za-z]+\.h)", R"(data/hdf5\.(cpp|h))"},
+      {R"(hdf5\.h|H5[A-Za-z]+\.h)", R"(data/hdf5(_layout|_handles|_memory)?\.(cpp|h))"},
       {R"(pcre2\.h)", R"(data/tokenizers/regex\.cpp)"},
       {R"(utf8proc\.h)", R"(data/tokenizers/(normal_form|precompiled)\.cpp)"},
       {R"(zlib\.h|zstd\.h|lzma\.h)", R"(data/byte_stream\.cpp)"},
