@@ -98,6 +98,11 @@ void list(List& v, trainer::RunOptions& o) {
   v.text(
       "run.resume", o.resume, "auto|none|PATH", kMayChange,
       "auto: go on from the newest complete checkpoint, if any; none: refuse where one exists; or a checkpoint's path");
+  v.text("run.init_from", o.init_from, "PATH", kMayChange,
+         "a new run's first weights: those of this checkpoint, or of a run's newest; nothing else of it");
+  v.choice<trainer::OnCorrupt>("run.on_corrupt", o.on_corrupt,
+                               {{"previous", trainer::OnCorrupt::kPrevious}, {"stop", trainer::OnCorrupt::kStop}},
+                               kMayChange, "the newest checkpoint is damaged: go on from the one before, or end (65)");
 }
 
 void list(List& v, data::DataOptions& o) {
@@ -180,7 +185,7 @@ void list(List& v, trainer::TrainOptions& o) {
   v.count("train.micro_batch", o.micro_batch, 0, kMayChange,
           "sequences per forward on one rank; 0: all of its share of a step at once");
   v.choice<Precision>("train.precision", o.precision,
-                      {{"fp32", Precision::kFp32}, {"bf16", Precision::kBf16}, {"fp16", Precision::kFp16}}, kFixed,
+                      {{"fp32", Precision::kFp32}, {"bf16", Precision::kBf16}, {"fp16", Precision::kFp16}}, kMayChange,
                       "of parameters and gradients; the optimizer's state is fp32");
   v.count("train.eval_every", o.eval_every, 0, kMayChange, "steps between evaluations; 0: never");
   v.count("train.eval_batches", o.eval_batches, 1, kMayChange, "global batches per evaluation");
@@ -218,7 +223,15 @@ void list(List& v, trainer::LossScaleOptions& o) {
 
 void list(List& v, trainer::CheckpointOptions& o) {
   v.count("checkpoint.every", o.every, 0, kMayChange, "steps between checkpoints; 0: only at the end");
+  v.duration("checkpoint.interval", o.interval, kMayChange,
+             "time between checkpoints, besides checkpoint.every; seconds or 30m; 0: not by time");
   v.count("checkpoint.keep", o.keep, 1, kMayChange, "newest kept; the best by validation loss besides");
+  v.count("checkpoint.keep_every", o.keep_every, 0, kMayChange,
+          "checkpoints of steps that this divides are never removed; 0: none");
+  v.yes_no("checkpoint.asynchronous", o.asynchronous, kMayChange,
+           "write while training goes on, from a copy in memory (12 / dp bytes per parameter); no: training waits");
+  v.yes_no("checkpoint.read_back", o.read_back, kMayChange,
+           "each rank reads its part back from disk and compares before the checkpoint counts");
 }
 
 void list(List& v, trainer::LogOptions& o) {

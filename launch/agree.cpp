@@ -1,6 +1,7 @@
 #include "launch/agree.h"
 
 #include <algorithm>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <set>
 #include <sstream>
@@ -35,17 +36,17 @@ std::string whose(int count, int first, const std::string& host, int ranks) {
   return concat(count, " ranks, first rank ", first, " on ", host, ": ");
 }
 
-/// "a = 1" lines as "section.a = 1", without the notes.
-std::vector<std::string> assignments(const std::string& text) {
-  std::vector<std::string> out;
+/// Lines of "a = 1" as {"section.a", "section.a = 1"}.
+std::map<std::string, std::string> assignments(const std::string& text) {
+  std::map<std::string, std::string> out;
   std::istringstream lines(text);
   std::string section;
   for (std::string line; std::getline(lines, line);) {
     if (line.empty()) continue;
     if (line.front() == '[')
-      section = line.substr(1, line.find(']') - 1);
+      section = line.substr(1, line.find(']') - 1) + ".";
     else
-      out.push_back(section + "." + line);
+      out[section + line.substr(0, line.find(" = "))] = section + line;
   }
   return out;
 }
@@ -77,7 +78,8 @@ void agree(const parallel::Group& world, const std::string& host, const std::fun
   throw AgreedError(static_cast<ExitCode>(code), message);
 }
 
-void agree_on_configuration(const parallel::Group& world, const std::string& text) {
+void agree_on(const parallel::Group& world, const std::string& text, ExitCode code, const std::string& intro,
+              const std::string& advice) {
   // The sum of equal fingerprints is all that a job of thousands exchanges; the texts travel only where they differ.
   const auto mine = static_cast<int64_t>(std::hash<std::string>{}(text) >> 1);
   if (world.all_reduce(mine, parallel::ReduceOp::kMax) == world.all_reduce(mine, parallel::ReduceOp::kMin)) return;
@@ -85,15 +87,17 @@ void agree_on_configuration(const parallel::Group& world, const std::string& tex
   const auto first = assignments(texts[0]);
   std::string message;
   for (std::size_t rank = 1; rank < texts.size() && message.empty(); ++rank) {
-    const auto other = assignments(texts[rank]);
-    for (std::size_t i = 0; i < std::min(first.size(), other.size()); ++i) {
-      if (first[i] != other[i])
-        message +=
-            concat(message.empty() ? "" : "\n", "the ranks were started with different options: rank 0 has ", first[i],
-                   ", rank ", rank, " has ", other[i], "; give all the same file, environment and command line");
+    auto other = assignments(texts[rank]);
+    for (const auto& [key, line] : first) other.try_emplace(key, "no " + key);
+    for (const auto& [key, line] : other) {
+      const auto found = first.find(key);
+      const std::string ours = found == first.end() ? "no " + key : found->second;
+      if (ours != line)
+        message += concat(message.empty() ? "" : "\n", intro, ": rank 0 has ", ours, ", rank ", rank, " has ", line,
+                          "; ", advice);
     }
   }
-  throw AgreedError(ExitCode::kUsage, message.empty() ? "the ranks were started with different options" : message);
+  throw AgreedError(code, message.empty() ? intro : message);
 }
 
 }  // namespace bessemer::launch

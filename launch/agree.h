@@ -2,6 +2,7 @@
 #include <functional>
 #include <string>
 
+#include "parallel/error.h"
 #include "parallel/group.h"
 
 namespace bessemer::launch {
@@ -12,8 +13,9 @@ namespace bessemer::launch {
 /// Collective over `world`; `work` itself must make no collective call, for a rank that failed does not join it.
 void agree(const parallel::Group& world, const std::string& host, const std::function<void()>& work);
 
-/// Error (64) on every rank unless all have the same configuration; names the first options that differ.
-/// \param text  configs::to_text of this rank's.
-void agree_on_configuration(const parallel::Group& world, const std::string& text);
+/// Throws an AgreedError (code) on every rank unless all have the same `text`, lines of `key = value` (in sections as
+/// an INI file's): "INTRO: rank 0 has KEY = VALUE, rank 3 has KEY = OTHER; ADVICE". Collective.
+void agree_on(const parallel::Group& world, const std::string& text, ExitCode code, const std::string& intro,
+              const std::string& advice);
 
 }  // namespace bessemer::launch

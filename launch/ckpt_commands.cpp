@@ -3,10 +3,13 @@
 
 #include <cmath>
 #include <nlohmann/json.hpp>
+#include <optional>
 
+#include "configs/values.h"
 #include "launch/arguments.h"
 #include "launch/commands.h"
 #include "parallel/error.h"
+#include "trainer/inspect.h"
 #include "trainer/run_directory.h"
 #include "trainer/stored_tensors.h"
 
@@ -92,6 +95,9 @@ int info(const Words& words) {
     for (const auto& name : checkpoint.datasets()) tensors[name] = checkpoint.shape(name);
     fmt::print("{}\n", json{{"path", found.path},
                             {"step", found.step},
+                            {"run_id", checkpoint.run_id()},
+                            {"environment", checkpoint.environment()},
+                            {"read_back", checkpoint.read_back()},
                             {"bytes", checkpoint.bytes()},
                             {"validation_loss", loss_of(checkpoint)},
                             {"state", checkpoint.state()},
@@ -100,9 +106,12 @@ int info(const Words& words) {
                            .dump());
     return 0;
   }
-  fmt::print("path             {}\nstep             {}\nbytes            {}\nvalidation loss  {}\n", found.path,
-             found.step, checkpoint.bytes(), loss_text(loss_of(checkpoint)));
-  fmt::print("\nstate\n{}\n\nconfiguration\n{}\ntensors (fp32)\n", checkpoint.state().dump(2), checkpoint.config());
+  fmt::print(
+      "path             {}\nstep             {}\nrun              {}\nbytes            {}{}\nvalidation loss  {}\n",
+      found.path, found.step, checkpoint.run_id().empty() ? "-" : checkpoint.run_id(), checkpoint.bytes(),
+      checkpoint.read_back() ? ", read back when saved" : "", loss_text(loss_of(checkpoint)));
+  fmt::print("\nstate\n{}\n\nsaved on\n{}\n\nconfiguration\n{}\ntensors (fp32)\n", checkpoint.state().dump(2),
+             checkpoint.environment().dump(2), checkpoint.config());
   int64_t parameters = 0;
   for (const auto& name : checkpoint.datasets()) {
     const auto& shape = checkpoint.shape(name);
@@ -113,17 +122,20 @@ int info(const Words& words) {
   return 0;
 }
 
+const Flag kDeep{"deep", "",
+                 "also let HDF5 open each shard, compare what it sees, and look for numbers that are not finite"};
+
 std::string verify_help() {
   return "example:\n  bessemer ckpt verify runs/first\n\n"
-         "Reads every byte of a checkpoint, or of all of a run's, and names each file, tensor and block that is not as "
-         "it\n"
-         "was written. Exit code 65 if anything is wrong. Needs neither MPI nor a GPU.\n\n"
-         "usage: bessemer ckpt verify PATH [--json]\n" +
-         flags_help({kJson});
+         "Reads every byte of a checkpoint, or of all of a run's, and names each file, tensor and block that is missing, not "
+         "as it\nwas written, or of another checkpoint. Files that belong to no part of it are warned of. Exit code 65 if "
+         "anything is\nwrong. Needs neither MPI nor a GPU.\n\n"
+         "usage: bessemer ckpt verify PATH [--deep] [--json]\n" +
+         flags_help({kDeep, kJson});
 }
 
 int verify(const Words& words) {
-  const Arguments arguments(words, {kJson}, {"PATH"});
+  const Arguments arguments(words, {kDeep, kJson}, {"PATH"});
   const std::string path = only_path(arguments, "ckpt verify", "PATH");
   std::vector<std::string> checkpoints;
   for (const int64_t step : trainer::checkpoint_steps(path)) {
@@ -133,15 +145,64 @@ int verify(const Words& words) {
   json rows = json::array();
   bool good = true;
   for (const std::string& checkpoint : checkpoints) {
-    const auto problems = trainer::verify_checkpoint(checkpoint);
-    good = good && problems.empty();
-    rows.push_back({{"path", checkpoint}, {"good", problems.empty()}, {"problems", problems}});
+    auto verdict = trainer::verify_checkpoint(checkpoint);
+    if (verdict.problems.empty() && arguments.flag("deep")) verdict.problems = trainer::inspect_checkpoint(checkpoint);
+    good = good && verdict.problems.empty();
+    rows.push_back({{"path", checkpoint},
+                    {"good", verdict.problems.empty()},
+                    {"problems", verdict.problems},
+                    {"warnings", verdict.warnings}});
     if (arguments.flag("json")) continue;
-    if (problems.empty()) fmt::print("good    {}\n", checkpoint);
-    for (const std::string& problem : problems) fmt::print("broken  {}\n", problem);
+    if (verdict.problems.empty()) fmt::print("good    {}\n", checkpoint);
+    for (const std::string& problem : verdict.problems) fmt::print("broken  {}\n", problem);
+    for (const std::string& warning : verdict.warnings) fmt::print("warning {}\n", warning);
   }
   if (arguments.flag("json")) fmt::print("{}\n", json{{"good", good}, {"checkpoints", rows}}.dump());
   return static_cast<int>(good ? ExitCode::kDone : ExitCode::kBadData);
+}
+
+const std::vector<Flag>& prune_flags() {
+  static const std::vector<Flag> all{{"keep", "N", "the newest that stay, at least 1", "3"},
+                                     {"keep-every", "N", "checkpoints of steps that N divides stay; 0: none", "0"},
+                                     {"dry-run", "", "only say what would be removed"},
+                                     kJson};
+  return all;
+}
+
+std::string prune_help() {
+  return "example:\n  bessemer ckpt prune runs/first --keep 1 --dry-run\n\n"
+         "Removes checkpoints of a run as training does: the newest, those named, and the one with the least validation "
+         "loss\nstay; what is not whole is left alone; nothing goes unless one that stays is verified. A run that a job "
+         "holds is\nrefused (69).\n\n"
+         "usage: bessemer ckpt prune RUN [--keep N] [--keep-every N] [--dry-run] [--json]\n" +
+         flags_help(prune_flags());
+}
+
+int prune(const Words& words) {
+  const Arguments arguments(words, prune_flags(), {"RUN"});
+  const std::string path = only_path(arguments, "ckpt prune", "RUN");
+  BESSEMER_CHECK_DATA(!trainer::checkpoint_steps(path).empty(), path, ": holds no checkpoint (step-...)");
+  const trainer::Retention retention{arguments.count("keep"), arguments.count("keep-every")};
+  const bool dry = arguments.flag("dry-run");
+  std::optional<trainer::RunDirectory> held;
+  if (!dry) held = trainer::RunDirectory::claim(path);
+  const auto removal = trainer::apply_retention(path, retention, dry);
+  if (arguments.flag("json")) {
+    fmt::print("{}\n", json{{"run", path},
+                            {"dry_run", dry},
+                            {"removed", removal.removed},
+                            {"kept", removal.kept},
+                            {"bytes", removal.bytes},
+                            {"warnings", removal.warnings}}
+                           .dump());
+  } else {
+    for (const auto& name : removal.kept) fmt::print("kept     {}/{}\n", path, name);
+    for (const auto& name : removal.removed) fmt::print("{}  {}/{}\n", dry ? "would go" : "removed", path, name);
+    for (const auto& warning : removal.warnings) fmt::print("warning  {}\n", warning);
+    fmt::print("{} {} checkpoints, {}\n", dry ? "would remove" : "removed", removal.removed.size(),
+               configs::bytes_text(static_cast<double>(removal.bytes)));
+  }
+  return static_cast<int>(removal.warnings.empty() ? ExitCode::kDone : ExitCode::kEnvironment);
 }
 
 }  // namespace
@@ -149,7 +210,9 @@ int verify(const Words& words) {
 std::vector<Command> ckpt_commands() {
   return {{"ckpt list", "the checkpoints of a run", list_help, list},
           {"ckpt info", "what a checkpoint holds", info_help, info},
-          {"ckpt verify", "reads every byte of a checkpoint and names what is wrong", verify_help, verify}};
+          {"ckpt verify", "reads every byte of a checkpoint and names what is wrong", verify_help, verify},
+          ckpt_diff_command(),
+          {"ckpt prune", "removes checkpoints that need not stay", prune_help, prune}};
 }
 
 }  // namespace bessemer::launch

@@ -19,9 +19,10 @@ struct Command {
 std::vector<Command> data_build_commands();
 std::vector<Command> data_tokenizer_commands();  ///< data train-tokenizer
 std::vector<Command> data_commands();            ///< data_commands.cpp: data info, show, verify
-std::vector<Command> ckpt_commands();            ///< ckpt_commands.cpp: ckpt list, info, verify
-std::vector<Command> train_commands();           ///< train.cpp
-std::vector<Command> generate_commands();        ///< generate_command.cpp
+std::vector<Command> ckpt_commands();            ///< ckpt_commands.cpp: ckpt list, info, verify, prune, and diff
+Command ckpt_diff_command();
+std::vector<Command> train_commands();     ///< train.cpp
+std::vector<Command> generate_commands();  ///< generate_command.cpp
 std::vector<Command> eval_commands();
 std::vector<Command> plan_commands();
 std::vector<Command> config_commands();

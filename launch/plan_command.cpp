@@ -80,7 +80,12 @@ int plan(const Words& words) {
   const auto l = configs::layout(config, run.own.count("ranks"));
   const auto grid = planned_grid(l);
   const auto model = models::make_model(models::resolve(config.model), grid, config.parallel.sequence_parallel);
-  const auto account = trainer::account_memory(*model, trainer_options(config), grid.topology);
+  const auto device = config.parallel.device;
+  const bool gpu = device == parallel::DeviceKind::kCuda || (device == parallel::DeviceKind::kAuto && at::hasCUDA());
+  const auto copy = gpu                              ? trainer::Copy::kOnHost
+                    : config.checkpoint.asynchronous ? trainer::Copy::kHere
+                                                     : trainer::Copy::kNone;
+  const auto account = trainer::account_memory(*model, trainer_options(config), grid.topology, copy);
   const auto cost = model->cost(l.micro_batch, at::kFloat);
   const int64_t checkpoint = trainer::checkpoint_bytes(cost.parameters);
   const int64_t tokens = config.train.global_batch * config.model.sequence;

@@ -9,10 +9,12 @@
 #include "launch/agree.h"
 #include "launch/build.h"
 #include "launch/commands.h"
+#include "launch/environment.h"
 #include "launch/job.h"
 #include "launch/machine.h"
 #include "launch/report.h"
 #include "launch/run_words.h"
+#include "launch/start.h"
 #include "models/presets.h"
 #include "trainer/checkpoint_reader.h"
 #include "trainer/flat_checkpoint.h"
@@ -24,19 +26,26 @@
 namespace bessemer::launch {
 namespace {
 
+const std::vector<Flag>& flags() {
+  static const std::vector<Flag> all{
+      {"force", "", "take run.dir from a job that holds it and cannot be ended; that job then stops (69)"}};
+  return all;
+}
+
 std::string help() {
   return "example:\n  bessemer train configs/tiny.ini --data.path=data/tiny --train.steps=200\n"
          "  mpirun -n 4 bessemer train run.ini --parallel.tp=2\n\n"
          "Trains, and goes on from the newest checkpoint of run.dir if there is one. The command line wins over the environment\n"
          "(BESSEMER_SECTION_NAME), that over the file, that over the preset, that over the defaults. SIGUSR1 or a file named\n"
-         "`stop` in run.dir: finish the step, save, exit 75.\n" +
-         configs::options_help();
+         "`stop` in run.dir: finish the step, save, exit 75.\n\n" +
+         flags_help(flags()) + configs::options_help();
 }
 
-configs::RunConfig read_options(const Words& words, const parallel::World& world) {
+configs::RunConfig read_options(const Words& words, const parallel::World& world, bool& force) {
   configs::RunConfig config;
   agree(world.group(), world.host(), [&] {
-    const RunWords run = read_run_words(words, {});
+    const RunWords run = read_run_words(words, flags());
+    force = run.own.flag("force");
     auto problems = run.parsed.problems;
     if (problems.empty()) {
       problems = configs::check(run.parsed.config, world.size());
@@ -45,51 +54,9 @@ configs::RunConfig read_options(const Words& words, const parallel::World& world
     configs::refuse(configs::with_origins(problems, run.parsed.origins));
     config = run.parsed.config;
   });
-  agree_on_configuration(world.group(), configs::to_text(config));
+  agree_on(world.group(), configs::to_text(config), ExitCode::kUsage, "the ranks were started with different options",
+           "give all the same file, environment and command line");
   return config;
-}
-
-/// Refuses a resume (or a directory) whose options changed in what must not.
-void refuse_changes(const std::string& where, const std::string& text, const configs::RunConfig& now) {
-  if (text.empty()) return;
-  const auto before = configs::parse({"", text, {}, {}});
-  std::string message;
-  for (const auto& d : configs::changed(before.config, now)) {
-    message += concat(message.empty() ? "" : "\n", d.option, " was ", d.before, " in ", where, " and is now ", d.after,
-                      "; a run keeps it to its end: set it back, or choose another run.dir");
-  }
-  BESSEMER_CHECK(message.empty(), message);
-}
-
-struct Start {
-  std::optional<trainer::RunDirectory> directory;
-  std::string resume_from;
-};
-
-/// Rank 0 takes the directory and finds the checkpoint; the others are told.
-Start open_directory(const configs::RunConfig& config, const parallel::World& world, int64_t checkpoint_bytes,
-                     const data::Corpus& corpus) {
-  Start start;
-  agree(world.group(), world.host(), [&] {
-    if (world.rank() != 0) return;
-    start.directory = trainer::RunDirectory::claim(config.run.dir);
-    start.directory->check_room(checkpoint_bytes);
-    if (config.run.resume == "none") return start.directory->refuse_if_used();
-    refuse_changes(start.directory->file("config.ini"), start.directory->read_config(), config);
-    const auto found = config.run.resume == "auto" ? trainer::find_newest(config.run.dir, trainer::Verify::kAll)
-                                                   : trainer::find_checkpoint(config.run.resume, trainer::Verify::kAll);
-    for (const auto& warning : found.warnings) std::cerr << "warning: " << warning << "\n";
-    if (!found.path.empty()) {
-      const auto checkpoint = trainer::CheckpointReader::open(found.path);
-      refuse_changes(found.path, checkpoint.config(), config);
-      trainer::refuse_other_data(checkpoint, corpus);
-    }
-    start.resume_from = found.path;
-    start.directory->write_config(configs::to_text(config));
-  });
-  start.resume_from = world.group().broadcast(start.resume_from, 0);
-  if (!start.directory) start.directory = trainer::RunDirectory::join(config.run.dir);
-  return start;
 }
 
 void say_start(const configs::RunConfig& config, const parallel::World& world, const parallel::Grid& grid, int threads,
@@ -122,6 +89,7 @@ std::string again(const Words& words, int ranks, int64_t steps = 0) {
     }
     all.push_back(concat("--train.steps=", steps));
   }
+  std::erase(all, "--force");
   for (const auto& word : all)
     out += " " + (word.find_first_of(" '\"$\\;&|#") == std::string::npos ? word : "'" + word + "'");
   return out;
@@ -130,6 +98,9 @@ std::string again(const Words& words, int ranks, int64_t steps = 0) {
 /// Every ending says how to go on.
 void say_end(const trainer::RunEnd& end, bool was_complete, const configs::RunConfig& config, const Words& words,
              int ranks) {
+  if (end.saved + end.skipped + end.failed > 1)
+    std::cerr << fmt::format("checkpoints: {} saved, {} skipped, {} failed; training waited {:.3f} s for them in all\n",
+                             end.saved, end.skipped, end.failed, end.waited);
   if (end.code == ExitCode::kStopped)
     std::cerr << fmt::format("stopped at step {}: {}; checkpoint {}\ngo on with: {}\n", end.step, end.reason,
                              end.checkpoint, again(words, ranks));
@@ -144,8 +115,49 @@ void say_end(const trainer::RunEnd& end, bool was_complete, const configs::RunCo
         again(words, ranks, 2 * end.step), config.run.dir);
 }
 
+/// run.init_from: what of it was taken, and what not. Collective.
+void take_initial_weights(const std::string& path, trainer::Trainer& trainer, const parallel::World& world) {
+  trainer::WeightMatch match;
+  agree(world.group(), world.host(), [&] {
+    const auto found = trainer::find_checkpoint(path, trainer::Verify::kAll);
+    match = trainer::load_initial_weights(trainer.flat(), trainer::CheckpointReader::open(found.path));
+    if (world.rank() != 0) return;
+    for (const auto& warning : found.warnings) std::cerr << "warning: " << warning << "\n";
+    std::cerr << fmt::format(
+        "initial weights of {}: {} tensors taken, {} new (initial values of the seed), {} left over\n", found.path,
+        match.loaded.size(), match.fresh.size(), match.left.size());
+    for (const auto& name : match.fresh) std::cerr << "  new        " << name << "\n";
+    for (const auto& name : match.left) std::cerr << "  left over  " << name << "\n";
+  });
+  trainer.flat().publish_weights(trainer.grid().dp);
+}
+
+/// What the job runs on and promises, agreed on and said. \return the environment, for checkpoints.
+nlohmann::ordered_json say_promise(const Start& start, const trainer::Trainer& trainer, const parallel::World& world,
+                                   const data::Corpus& corpus) {
+  auto here = environment(trainer.grid().device);
+  agree_on_environment(world.group(), here, corpus.content_id());
+  nlohmann::json then;
+  if (!start.resume_from.empty()) {
+    const auto checkpoint = trainer::CheckpointReader::open(start.resume_from);
+    trainer::take_threads(trainer.options(), checkpoint);
+    then = {{"environment", checkpoint.environment()}, {"layout", checkpoint.state().at("layout")}};
+  }
+  if (world.rank() == 0)
+    std::cerr << promise({{"environment", here}, {"layout", trainer::layout_json(trainer)}}, then) << "\n";
+  return here;
+}
+
+trainer::MemoryAccount account_of(const configs::RunConfig& config, models::Model& model, const parallel::Grid& grid) {
+  const auto copy = !grid.device.is_cpu()            ? trainer::Copy::kOnHost
+                    : config.checkpoint.asynchronous ? trainer::Copy::kHere
+                                                     : trainer::Copy::kNone;
+  return trainer::account_memory(model, trainer_options(config), grid.topology, copy);
+}
+
 int train(const Words& words, parallel::World& world) {
-  configs::RunConfig config = read_options(words, world);
+  bool force = false;
+  configs::RunConfig config = read_options(words, world, force);
   trainer::StopRequests stops(world.size() == 1);
   trainer::HostMemory memory;  // before the first tensor
   const int threads = set_threads(config.parallel.threads, world.local_size());
@@ -154,14 +166,18 @@ int train(const Words& words, parallel::World& world) {
   const parallel::Grid grid = world.make_grid(config.parallel);
   const auto model = models::make_model(models::resolve(config.model), grid, config.parallel.sequence_parallel);
   const auto cost = model->cost(1, at::kFloat);
-  Start start = open_directory(config, world, trainer::checkpoint_bytes(cost.parameters), *data.train);
+  Start start = open_run(config, world, force, trainer::checkpoint_bytes(cost.parameters), *data.train);
   trainer::Trainer trainer(*model, trainer_options(config), grid);
-  const auto account = trainer::account_memory(*model, trainer.options(), grid.topology);
+  const auto account = account_of(config, *model, grid);
   say_start(config, world, grid, threads, data, account);
+  const auto here = say_promise(start, trainer, world, *data.train);
+  if (start.resume_from.empty() && !config.run.init_from.empty())
+    take_initial_weights(config.run.init_from, trainer, world);
 
-  trainer::RunParts parts{std::move(*start.directory), data.train,        data.validation,
-                          config.data.objective,       config.checkpoint, config.log};
+  trainer::RunParts parts{std::move(start.directory), data.train,        data.validation,
+                          config.data.objective,      config.checkpoint, config.log};
   parts.config = configs::to_text(config), parts.tokenizer = data.tokenizer, parts.resume_from = start.resume_from;
+  parts.environment = here;
   stops.watch(parts.directory.file("stop"));
   parts.stops = &stops;
   parts.memory = grid.device.is_cpu() ? &memory : nullptr;

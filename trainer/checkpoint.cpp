@@ -1,113 +1,139 @@
 #include "trainer/checkpoint.h"
 
-#include <chrono>
-#include <optional>
+#include <atomic>
+#include <system_error>
+#include <thread>
 
 #include "parallel/error.h"
-#include "parallel/group.h"
-#include "trainer/publish.h"
 
 namespace bessemer::trainer {
-namespace {
 
-using nlohmann::json;
-using parallel::Group;
-
-// Runs `work` here and tells all ranks how it went: every rank returns, or every rank throws the same Error.
-void agree(const Group& world, const std::function<void()>& work) {
-  std::string problem;
-  try {
-    work();
-  } catch (const std::exception& error) {
-    problem = concat("rank ", world.rank(), ": ", error.what());
+/// Work on a thread of its own, and how it ended.
+class CheckpointSaver::Task {
+ public:
+  explicit Task(std::function<void()> work) {
+    try {
+      thread_ = std::thread([this, work = std::move(work)] { run(work); });
+    } catch (const std::system_error& error) {
+      problem_ = concat("no thread can be started: ", error.what(), "; look at ulimit -u");
+      done_ = true;
+    }
   }
-  int failed = 0;
-  std::string first;
-  for (const std::string& text : world.all_gather(problem)) {
-    if (!text.empty() && failed++ == 0) first = text;
+  ~Task() { wait(); }
+  bool done() const { return done_; }
+  void wait() {
+    if (thread_.joinable()) thread_.join();
   }
-  const std::string others = failed > 1 ? concat(" (and ", failed - 1, " other ranks)") : "";
-  if (failed > 0) fail(ExitCode::kCheckpointFailed, "the checkpoint was not saved: ", first, others);
-}
+  const std::string& problem() const { return problem_; }  ///< after done()
 
-SavePlan share(SavePlan plan, const Group& world) {
-  const json mine = {{"run", plan.run_path},
-                     {"temporary", plan.temporary},
-                     {"save_id", plan.save_id},
-                     {"step", plan.step},
-                     {"writers", plan.writers}};
-  const json j = json::parse(world.broadcast(mine.dump(), 0));
-  return {j["run"], j["temporary"], j["save_id"], j["step"], j["writers"]};
-}
-
-struct Writers {
-  int count = 0;
-  int ours = -1;  // our number among them
+ private:
+  void run(const std::function<void()>& work) {
+    try {
+      work();
+    } catch (const std::exception& error) {
+      problem_ = error.what();
+    }
+    done_ = true;
+  }
+  std::string problem_;
+  std::atomic<bool> done_{false};
+  std::thread thread_;
 };
 
-Writers count_writers(bool writes, const Group& world) {
-  Writers writers;
-  const auto all = world.all_gather(std::string(writes ? "w" : ""));
-  for (int rank = 0; rank < world.size(); ++rank) {
-    if (all[static_cast<std::size_t>(rank)].empty()) continue;
-    if (rank == world.rank()) writers.ours = writers.count;
-    ++writers.count;
+CheckpointSaver::CheckpointSaver(const RunDirectory& run, SaverOptions options, bool writes, parallel::Group world)
+    : run_(run), options_(std::move(options)), world_(std::move(world)), writes_(writes) {
+  if (!options_.reached) options_.reached = [](std::string_view) {};
+  session_ = world_.broadcast(world_.rank() == 0 ? random_hex() : "", 0);
+  plan_.run_path = run.path();
+  plan_.run_id = world_.broadcast(run.run_id(), 0);
+  const auto all = world_.all_gather(std::string(writes ? "w" : ""));
+  for (int rank = 0; rank < world_.size(); ++rank) {
+    if (!all[static_cast<std::size_t>(rank)].empty()) plan_.writers.push_back(rank);
   }
-  return writers;
 }
 
-Manifest make_manifest(const CheckpointContent& content, const SavePlan& plan,
-                       const std::vector<std::string>& records) {
-  Manifest manifest{plan.save_id,  content.step,   content.validation_loss, {},
-                    content.state, content.config, content.tokenizer};
-  for (const std::string& record : records) {
-    if (record.empty()) continue;
-    const json j = json::parse(record);
-    manifest.rank_files.push_back({j[0], j[1], j[2].get<std::vector<uint32_t>>()});
-  }
-  return manifest;
+CheckpointSaver::~CheckpointSaver() = default;
+
+void CheckpointSaver::start(CheckpointContent content) {
+  begin_ = Clock::now();
+  content_ = std::move(content);
+  plan_.save_id = concat(session_, "-", ++saves_);  // every rank counts alike: no word is needed
+  plan_.step = content_.step;
+  warnings_.clear(), writing_ = 0;
+  phase_ = Phase::kWriting;
+  task_ = std::make_unique<Task>([this] { write(); });
 }
 
-int64_t bytes_of(const std::vector<Chunk>& chunks) {
-  int64_t bytes = 0;
-  for (const Chunk& chunk : chunks) bytes += chunk.count * static_cast<int64_t>(sizeof(float));
-  return bytes;
+void CheckpointSaver::write() {
+  const auto begin = Clock::now();
+  if (writes_) write_rank(plan_, world_.rank(), content_.chunks, options_.read_back, options_.reached);
+  writing_ = std::chrono::duration<double>(Clock::now() - begin).count();
 }
 
-}  // namespace
-
-SavedCheckpoint save_checkpoint(const RunDirectory& run, const CheckpointContent& content, const Group& world) {
-  const auto start = std::chrono::steady_clock::now();
-  const Reached reached = content.reached ? content.reached : [](std::string_view) {};
-  const bool speaks = world.rank() == 0;
-  const Writers writers = count_writers(!content.chunks.empty(), world);
-  SavedCheckpoint saved;
-  saved.bytes = world.all_reduce(bytes_of(content.chunks), parallel::ReduceOp::kSum);
-  SavePlan plan;
+void CheckpointSaver::publish_and_retain() {
+  if (options_.before_publish) options_.before_publish();
+  Manifest manifest;
+  manifest.state = content_.state, manifest.environment = content_.environment;
+  manifest.config = content_.config, manifest.tokenizer = content_.tokenizer;
+  manifest.validation_loss = content_.validation_loss, manifest.read_back = options_.read_back;
+  publish(plan_, std::move(manifest), options_.reached);
+  options_.reached("retention");
   try {
-    agree(world, [&] {
-      if (speaks) plan = begin_save(run.path(), content.step, writers.count, saved.bytes, reached);
-    });
-    plan = share(plan, world);
-    std::string record;  // of our rank file
-    agree(world, [&] {
-      if (writers.ours < 0) return;
-      const FileRecord r = write_rank(plan, world.rank(), writers.ours, content.chunks, reached);
-      record = json::array({r.name, r.size, r.crc32c}).dump();
-    });
-    const auto records = world.all_gather(record);
-    agree(world, [&] {
-      if (speaks) saved.path = publish(plan, make_manifest(content, plan, records), reached);
-    });
-  } catch (const Error&) {
-    if (speaks) abandon(plan);
-    throw;
+    warnings_ = apply_retention(run_.path(), options_.retention).warnings;
+  } catch (const Error& error) {  // the checkpoint is there all the same
+    warnings_.push_back(concat("old checkpoints stay: ", error.what()));
   }
-  reached("retention");
-  if (speaks) saved.warnings = apply_retention(run.path(), content.keep);
-  saved.path = world.broadcast(saved.path, 0);
-  saved.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-  return saved;
+}
+
+CheckpointSaver::Votes CheckpointSaver::votes() const {
+  if (!task_ || !task_->done()) return {};
+  return {1, task_->problem().empty() ? 0 : 1};
+}
+
+std::optional<SaveEnd> CheckpointSaver::settle(const Votes& sum) {
+  if (phase_ == Phase::kIdle) return {};
+  const int64_t wanted = phase_ == Phase::kWriting ? world_.size() : 1;
+  if (sum.finished < wanted) return {};
+  std::string problem = task_ ? task_->problem() : "";
+  task_.reset();
+  if (sum.failed > 0) {
+    std::string first;
+    int64_t rank = 0;
+    for (const std::string& text : world_.all_gather(problem)) {
+      if (!text.empty() && first.empty()) first = concat("rank ", rank, ": ", text);
+      ++rank;
+    }
+    const std::string others = sum.failed > 1 ? concat(" (and ", sum.failed - 1, " other ranks)") : "";
+    if (world_.rank() == 0) abandon(plan_);
+    return end(first + others);
+  }
+  if (phase_ == Phase::kPublishing) return end("");
+  phase_ = Phase::kPublishing;
+  if (world_.rank() == 0) task_ = std::make_unique<Task>([this] { publish_and_retain(); });
+  return {};
+}
+
+SaveEnd CheckpointSaver::end(std::string problem) {
+  SaveEnd end;
+  end.step = plan_.step;
+  if (problem.empty()) end.path = run_.path() + "/" + RunDirectory::step_name(plan_.step);
+  end.problem = std::move(problem);
+  end.seconds = std::chrono::duration<double>(Clock::now() - begin_).count();
+  end.writing = writing_;
+  for (const Chunk& chunk : content_.chunks) end.bytes += chunk.count * static_cast<int64_t>(sizeof(float));
+  end.warnings = std::move(warnings_);
+  phase_ = Phase::kIdle;
+  return end;
+}
+
+SaveEnd CheckpointSaver::finish() {
+  for (;;) {
+    if (task_) task_->wait();
+    const Votes mine = votes();
+    const Votes sum{world_.all_reduce(mine.finished, parallel::ReduceOp::kSum),
+                    world_.all_reduce(mine.failed, parallel::ReduceOp::kSum)};
+    if (const auto ended = settle(sum)) return *ended;
+  }
 }
 
 }  // namespace bessemer::trainer

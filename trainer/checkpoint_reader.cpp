@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 #include <set>
 
+#include "data/crc32c.h"
 #include "parallel/error.h"
 #include "trainer/files.h"
 #include "trainer/manifest.h"
@@ -13,7 +14,9 @@ namespace bessemer::trainer {
 namespace {
 
 struct Contents {
+  std::shared_ptr<const Directory> directory;
   Manifest manifest;
+  uint32_t fingerprint = 0;
   std::vector<RankFile> ranks;
   StoredTensors tensors;
   int64_t bytes = 0;
@@ -29,25 +32,54 @@ void note_problems(std::vector<std::string>& problems, const Work& work) {
   }
 }
 
-RankFile read_rank_file(const std::string& directory, const FileRecord& record, const Manifest& manifest) {
-  const std::string path = directory + "/" + record.name;
-  BESSEMER_CHECK_DATA(exists(path), path, ": is missing");
-  BESSEMER_CHECK_DATA(file_size(path) == record.size, path, ": has ", file_size(path), " bytes, expected ",
+void check_size(const Directory& directory, const FileRecord& record) {
+  const int64_t size = directory.size(record.name);
+  BESSEMER_CHECK_DATA(size >= 0, directory.file(record.name), ": is missing");
+  BESSEMER_CHECK_DATA(size == record.size, directory.file(record.name), ": has ", size, " bytes, expected ",
                       record.size);
-  std::string text(static_cast<std::size_t>(record.size), '\0');
-  VerifiedFiles(directory, {record}).read(0, 0, record.size, text.data(), "the rank file");
-  RankFile rank = parse_rank_file(text, path);
-  BESSEMER_CHECK_DATA(rank.save_id == manifest.save_id && rank.step == manifest.step, path, ": belongs to step ",
-                      rank.step, " of save ", rank.save_id, ", not to step ", manifest.step, " of save ",
-                      manifest.save_id);
-  return rank;
 }
 
-void check_shard_size(const std::string& directory, const FileRecord& record) {
-  const std::string path = directory + "/" + record.name;
-  BESSEMER_CHECK_DATA(exists(path), path, ": is missing");
-  BESSEMER_CHECK_DATA(file_size(path) == record.size, path, ": has ", file_size(path), " bytes, expected ",
-                      record.size);
+// A rank file that its own checksum says is whole, but of another save: "changed" would send people looking for bad
+// disks.
+void refuse_foreign(const RankFile& rank, const std::string& path, const Manifest& manifest) {
+  BESSEMER_CHECK_DATA(rank.save_id == manifest.save_id && rank.step == manifest.step && rank.run_id == manifest.run_id,
+                      path, ": is foreign: of step ", rank.step, " of run ", rank.run_id, " (save ", rank.save_id,
+                      "), not of step ", manifest.step, " of run ", manifest.run_id, " (save ", manifest.save_id, ")");
+}
+
+// A manifest whose rank files are all whole, and all of one other save, is the stranger among them: "" where it is not.
+std::string foreign_manifest(const Directory& directory, const Manifest& manifest) try {
+  std::set<std::string> saves;
+  for (const FileRecord& record : manifest.rank_files) {
+    const RankFile rank = parse_rank_file(directory.read_text(record.name), directory.file(record.name));
+    if (rank.save_id == manifest.save_id) return "";
+    saves.insert(concat("step ", rank.step, " of run ", rank.run_id, " (save ", rank.save_id, ")"));
+  }
+  if (saves.size() != 1) return "";
+  return concat(directory.file(kManifestName), ": is foreign: of step ", manifest.step, " of run ", manifest.run_id,
+                " (save ", manifest.save_id, "), and its ", manifest.rank_files.size(), " rank files, ",
+                manifest.rank_files.front().name, " first, are of ", *saves.begin());
+} catch (const Error&) {
+  return "";
+}
+
+RankFile read_rank_file(const std::shared_ptr<const Directory>& directory, const FileRecord& record,
+                        const Manifest& manifest) {
+  const std::string path = directory->file(record.name);
+  BESSEMER_CHECK_DATA(directory->size(record.name) >= 0, path, ": is missing");
+  const std::string found = directory->read_text(record.name);
+  const FileRecord now = record_of(record.name, found);
+  if (now.size != record.size || now.crc32c != record.crc32c) {
+    RankFile other;
+    std::vector<std::string> broken;
+    note_problems(broken, [&] { other = parse_rank_file(found, path); });
+    if (broken.empty()) refuse_foreign(other, path, manifest);
+    fail(ExitCode::kBadData, path, ": is not what was written (CRC32C; ", now.size, " bytes, expected ", record.size,
+         "); restore the file or resume from another checkpoint");
+  }
+  RankFile rank = parse_rank_file(found, path);
+  refuse_foreign(rank, path, manifest);
+  return rank;
 }
 
 std::string tensors_in(const ShardInfo& shard, int64_t block) {
@@ -59,45 +91,84 @@ std::string tensors_in(const ShardInfo& shard, int64_t block) {
   return names.empty() ? " no tensor" : names;
 }
 
-void verify_shard(const std::string& directory, const ShardInfo& shard, std::vector<std::string>& problems) {
-  const VerifiedFiles files(directory, {shard.file});
-  for (int64_t block : files.bad_blocks(0)) {
-    problems.push_back(concat(directory, "/", shard.file.name, ": block ", block, " (from byte ", block * kBlockBytes,
-                              ") is not what was written (CRC32C); it holds", tensors_in(shard, block)));
+// The origin that a shard carries in its first block, if it can be read there, and is another than it should be.
+std::string foreign_origin(const Directory& directory, const std::string& name, const std::string& expected) {
+  std::string head(64 << 10, '\0');
+  const Descriptor file = directory.open(name);
+  head.resize(
+      static_cast<std::size_t>(read_at(file, directory.file(name), 0, head.data(), static_cast<int64_t>(head.size()))));
+  const auto at = head.find(kOrigin);
+  if (at == std::string::npos) return "";
+  const auto end = std::min(head.find('\0', at), at + 200);
+  const std::string origin = head.substr(at, end - at);
+  return origin == expected ? "" : "; it is foreign: " + origin;
+}
+
+void verify_shard(const Contents& contents, const RankFile& rank, std::vector<std::string>& problems) {
+  const ShardInfo& shard = rank.shard;
+  const Directory& directory = *contents.directory;
+  const VerifiedFiles files(contents.directory, {shard.file});
+  const auto bad = files.bad_blocks(0);
+  if (bad.empty()) return;
+  const auto& m = contents.manifest;
+  const std::string foreign =
+      foreign_origin(directory, shard.file.name, origin_text(m.run_id, m.save_id, m.step, rank.rank));
+  for (int64_t block : bad) {
+    problems.push_back(concat(directory.file(shard.file.name), ": block ", block, " (from byte ", block * kBlockBytes,
+                              ") is not what was written (CRC32C); it holds", tensors_in(shard, block), foreign));
   }
 }
 
-void check_strangers(const std::string& directory, const Contents& contents, std::vector<std::string>& problems) {
+std::vector<std::string> strangers(const Contents& contents) {
   std::set<std::string> known = {kManifestName};
   for (const FileRecord& record : contents.manifest.rank_files) known.insert(record.name);
   for (const RankFile& rank : contents.ranks) known.insert(rank.shard.file.name);
-  for (const std::string& name : list_directory(directory)) {
-    if (known.count(name) == 0) problems.push_back(directory + "/" + name + ": belongs to no part of this checkpoint");
+  std::vector<std::string> extra;
+  for (const std::string& name : list_directory(contents.directory->path())) {
+    if (known.count(name) == 0)
+      extra.push_back(contents.directory->file(name) + ": belongs to no part of this checkpoint");
   }
+  return extra;
 }
 
-Contents load(const std::string& path, Verify verify, std::vector<std::string>& problems) {
-  Contents contents;
-  note_problems(problems, [&] { contents.manifest = read_manifest(path); });
-  if (!problems.empty()) return contents;
+void read_texts(Contents& contents, const std::string& path, std::vector<std::string>& problems) {
+  note_problems(problems, [&] {
+    BESSEMER_CHECK_DATA(exists(path), path, ": there is no such checkpoint");
+    contents.directory = std::make_shared<const Directory>(path);
+    contents.manifest = read_manifest(*contents.directory);
+    const std::string text = contents.directory->read_text(kManifestName);
+    contents.fingerprint = data::crc32c(text.data(), text.size());
+    contents.bytes = static_cast<int64_t>(text.size());
+  });
+  if (!problems.empty()) return;
   for (const FileRecord& record : contents.manifest.rank_files) {
-    note_problems(problems, [&] { contents.ranks.push_back(read_rank_file(path, record, contents.manifest)); });
+    contents.bytes += record.size;
+    note_problems(problems,
+                  [&] { contents.ranks.push_back(read_rank_file(contents.directory, record, contents.manifest)); });
   }
+  if (problems.empty() || !contents.ranks.empty()) return;
+  const std::string foreign = foreign_manifest(*contents.directory, contents.manifest);
+  if (!foreign.empty()) problems = {foreign};
+}
+
+struct Share {
+  int ours = 0;
+  int of = 0;  // 0: no block is read
+};
+
+Contents load(const std::string& path, const Share& share, std::vector<std::string>& problems) {
+  Contents contents;
+  read_texts(contents, path, problems);
   const bool complete = problems.empty();
-  contents.bytes = file_size(path + "/" + kManifestName);
-  for (const FileRecord& record : contents.manifest.rank_files) contents.bytes += record.size;
-  for (const RankFile& rank : contents.ranks) {
+  for (std::size_t i = 0; i < contents.ranks.size(); ++i) {
+    const RankFile& rank = contents.ranks[i];
     contents.bytes += rank.shard.file.size;
     const auto before = problems.size();
-    note_problems(problems, [&] { check_shard_size(path, rank.shard.file); });
-    if (verify == Verify::kAll && problems.size() == before) {
-      note_problems(problems, [&] { verify_shard(path, rank.shard, problems); });
-    }
+    note_problems(problems, [&] { check_size(*contents.directory, rank.shard.file); });
+    const bool mine = share.of > 0 && static_cast<int>(i % static_cast<std::size_t>(share.of)) == share.ours;
+    if (mine && problems.size() == before) note_problems(problems, [&] { verify_shard(contents, rank, problems); });
   }
-  if (complete) {
-    note_problems(problems, [&] { contents.tensors = map_tensors(contents.ranks); });
-    if (verify == Verify::kAll) check_strangers(path, contents, problems);
-  }
+  if (complete) note_problems(problems, [&] { contents.tensors = map_tensors(contents.ranks); });
   return contents;
 }
 
@@ -111,7 +182,8 @@ std::vector<FileRecord> shards_of(const std::vector<RankFile>& ranks) {
 
 struct CheckpointReader::State {
   State(std::string checkpoint_path, Contents loaded)
-      : path(std::move(checkpoint_path)), contents(std::move(loaded)), shards(path, shards_of(contents.ranks)) {}
+      : path(std::move(checkpoint_path)), contents(std::move(loaded)),
+        shards(contents.directory, shards_of(contents.ranks)) {}
   const StoredTensor& tensor(const std::string& dataset) const {
     const auto found = contents.tensors.find(dataset);
     BESSEMER_CHECK_DATA(found != contents.tensors.end(), path, ": has no ", dataset);
@@ -124,7 +196,7 @@ struct CheckpointReader::State {
 
 CheckpointReader CheckpointReader::open(const std::string& path, Verify verify) {
   std::vector<std::string> problems;
-  Contents contents = load(path, verify, problems);
+  Contents contents = load(path, {0, verify == Verify::kAll ? 1 : 0}, problems);
   if (!problems.empty()) {
     const std::string more = problems.size() > 1 ? concat(" (and ", problems.size() - 1, " more)") : "";
     fail(ExitCode::kBadData, problems.front(), more);
@@ -143,6 +215,10 @@ const nlohmann::json& CheckpointReader::state() const { return state_->contents.
 const std::string& CheckpointReader::config() const { return state_->contents.manifest.config; }
 const std::string& CheckpointReader::tokenizer() const { return state_->contents.manifest.tokenizer; }
 double CheckpointReader::validation_loss() const { return state_->contents.manifest.validation_loss; }
+const std::string& CheckpointReader::run_id() const { return state_->contents.manifest.run_id; }
+const nlohmann::json& CheckpointReader::environment() const { return state_->contents.manifest.environment; }
+bool CheckpointReader::read_back() const { return state_->contents.manifest.read_back; }
+uint32_t CheckpointReader::fingerprint() const { return state_->contents.fingerprint; }
 int64_t CheckpointReader::bytes() const { return state_->contents.bytes; }
 
 std::vector<std::string> CheckpointReader::datasets() const {
@@ -170,10 +246,11 @@ void CheckpointReader::read(const std::string& dataset, float* out) const {
   read(dataset, 0, 0, sizes.empty() ? 1 : sizes[0], 0, elements_of(sizes), out);
 }
 
-std::vector<std::string> verify_checkpoint(const std::string& path) {
-  std::vector<std::string> problems;
-  load(path, Verify::kAll, problems);
-  return problems;
+Verdict verify_checkpoint(const std::string& path, int share, int shares) {
+  Verdict verdict;
+  const Contents contents = load(path, {share, shares}, verdict.problems);
+  if (verdict.problems.empty()) verdict.warnings = strangers(contents);
+  return verdict;
 }
 
 }  // namespace bessemer::trainer

@@ -26,11 +26,15 @@ class CheckpointReader {
 
   const std::string& path() const;
   int64_t step() const;
-  const nlohmann::json& state() const;   ///< as handed to save_checkpoint
-  const std::string& config() const;     ///< complete INI text
-  const std::string& tokenizer() const;  ///< JSON text; "" if there was none
-  double validation_loss() const;        ///< nan if none was known
-  int64_t bytes() const;                 ///< of all files
+  const nlohmann::json& state() const;        ///< as handed to save_checkpoint
+  const std::string& config() const;          ///< complete INI text
+  const std::string& tokenizer() const;       ///< JSON text; "" if there was none
+  double validation_loss() const;             ///< nan if none was known
+  const std::string& run_id() const;          ///< of the run that saved it; "" in format version 1
+  const nlohmann::json& environment() const;  ///< what it was saved by and on; null in format version 1
+  bool read_back() const;                     ///< its writers have read it back from disk and found it as written
+  uint32_t fingerprint() const;               ///< CRC32C of the manifest: two readers of one checkpoint agree on it
+  int64_t bytes() const;                      ///< of all files
 
   std::vector<std::string> datasets() const;  ///< "params/...", "momentum/...", "variance/...", sorted
   bool has(const std::string& dataset) const;
@@ -48,7 +52,13 @@ class CheckpointReader {
   std::unique_ptr<State> state_;
 };
 
-/// What is wrong with a checkpoint, one line each (file, tensor, block); empty: every byte is as it was written.
-std::vector<std::string> verify_checkpoint(const std::string& path);
+/// What reading every byte of a checkpoint has shown, one line each (file, tensor, block).
+struct Verdict {
+  std::vector<std::string> problems;  ///< missing, changed or foreign; empty: every byte is as it was written
+  std::vector<std::string> warnings;  ///< files that belong to no part of it
+};
+/// Reads every byte, or of `shares` equal parts the one numbered `share`: ranks verify a large checkpoint together.
+/// The manifest, the rank files and all sizes are in every share.
+Verdict verify_checkpoint(const std::string& path, int share = 0, int shares = 1);
 
 }  // namespace bessemer::trainer

@@ -25,6 +25,17 @@ namespace {
   fail(ExitCode::kEnvironment, path, ": ", call, " failed: ", std::strerror(error));
 }
 
+std::string read_all(const Descriptor& file, const std::string& path, int64_t limit) {
+  struct stat status {};
+  if (fstat(file.get(), &status) != 0) fail_call("fstat", path, errno);
+  BESSEMER_CHECK_ENV(S_ISREG(status.st_mode), path, ": is no regular file");
+  BESSEMER_CHECK_ENV(status.st_size <= limit, path, ": ", status.st_size, " bytes are more than the ", limit,
+                     " that such a file may have");
+  std::string text(static_cast<std::size_t>(status.st_size), '\0');
+  text.resize(static_cast<std::size_t>(read_at(file, path, 0, text.data(), status.st_size)));
+  return text;
+}
+
 }  // namespace
 
 Descriptor& Descriptor::operator=(Descriptor&& other) noexcept {
@@ -98,10 +109,18 @@ void reserve(const Descriptor& file, const std::string& path, int64_t bytes) {
     error = posix_fallocate(file.get(), 0, bytes);
   } while (error == EINTR);
   if (error == EOPNOTSUPP || error == EINVAL) {  // a file system without reservations: only the size can be set
-    if (ftruncate(file.get(), bytes) != 0) fail_call("ftruncate", path, errno);
+    resize(file, path, bytes);
   } else if (error != 0) {
     fail_call(fmt::format("reserving {} bytes", bytes).c_str(), path, error);
   }
+}
+
+void resize(const Descriptor& file, const std::string& path, int64_t bytes) {
+  int result;
+  do {
+    result = ftruncate(file.get(), bytes);
+  } while (result != 0 && errno == EINTR);
+  if (result != 0) fail_call("ftruncate", path, errno);
 }
 
 void sync_file(const Descriptor& file, const std::string& path) {
@@ -111,15 +130,32 @@ void sync_file(const Descriptor& file, const std::string& path) {
 void sync_directory(const std::string& path) { sync_file(open_file(path, O_RDONLY | O_DIRECTORY), path); }
 
 std::string read_text(const std::string& path, int64_t limit) {
-  const Descriptor file = open_file(path, O_RDONLY);
+  return read_all(open_file(path, O_RDONLY), path, limit);
+}
+
+Directory::Directory(std::string path) : path_(std::move(path)) {
+  descriptor_ = open_file(path_, O_RDONLY | O_DIRECTORY);
+}
+
+Descriptor Directory::open(const std::string& name) const {
+  const bool plain = !name.empty() && name != "." && name != ".." && name.find('/') == std::string::npos;
+  BESSEMER_CHECK_DATA(plain, path_, ": '", name, "' is no name of a file in it");
+  int fd;
+  do {  // O_NONBLOCK: a pipe of that name must not stop us
+    fd = openat(descriptor_.get(), name.c_str(), O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+  } while (fd < 0 && errno == EINTR);
+  if (fd < 0) fail_call("open", file(name), errno);
+  return Descriptor(fd);
+}
+
+int64_t Directory::size(const std::string& name) const {
   struct stat status {};
-  if (fstat(file.get(), &status) != 0) fail_call("fstat", path, errno);
-  BESSEMER_CHECK_ENV(S_ISREG(status.st_mode), path, ": is no regular file");
-  BESSEMER_CHECK_ENV(status.st_size <= limit, path, ": ", status.st_size, " bytes are more than the ", limit,
-                     " that such a file may have");
-  std::string text(static_cast<std::size_t>(status.st_size), '\0');
-  text.resize(static_cast<std::size_t>(read_at(file, path, 0, text.data(), status.st_size)));
-  return text;
+  const bool there = fstatat(descriptor_.get(), name.c_str(), &status, AT_SYMLINK_NOFOLLOW) == 0;
+  return there && S_ISREG(status.st_mode) ? status.st_size : -1;
+}
+
+std::string Directory::read_text(const std::string& name, int64_t limit) const {
+  return read_all(open(name), file(name), limit);
 }
 
 void write_text_synced(const std::string& path, std::string_view text) {

@@ -35,10 +35,28 @@ void append_all(const Descriptor& file, const std::string& path, std::string_vie
 void check_size_limit(const std::string& path, int64_t bytes);
 /// Reserves blocks, so that a full disk is an error here and not later. check_size_limit is called, too.
 void reserve(const Descriptor& file, const std::string& path, int64_t bytes);
+void resize(const Descriptor& file, const std::string& path, int64_t bytes);  ///< ftruncate
 void sync_file(const Descriptor& file, const std::string& path);
 void sync_directory(const std::string& path);
 
 std::string read_text(const std::string& path, int64_t limit = int64_t{1} << 30);
+
+/// A directory whose files are read by plain names, relative to its open descriptor: no link is followed, and nothing
+/// but regular files is read, whatever a name in somebody's checkpoint says.
+class Directory {
+ public:
+  explicit Directory(std::string path);
+  const std::string& path() const { return path_; }
+  std::string file(const std::string& name) const { return path_ + "/" + name; }  ///< for messages
+  Descriptor open(const std::string& name) const;
+  int64_t size(const std::string& name) const;  ///< -1: there is no such regular file
+  std::string read_text(const std::string& name, int64_t limit = int64_t{1} << 30) const;
+
+ private:
+  std::string path_;
+  Descriptor descriptor_;
+};
+
 void write_text_synced(const std::string& path, std::string_view text);      ///< truncates, writes, fsync
 void write_text_atomically(const std::string& path, std::string_view text);  ///< temporary, fsync, rename, fsync parent
 int64_t file_size(const std::string& path);                                  ///< -1 if there is none

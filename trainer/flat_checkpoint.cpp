@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <functional>
+#include <set>
 
 #include "parallel/error.h"
 
@@ -40,18 +41,42 @@ void check_shape(const CheckpointReader& reader, const std::string& dataset, con
 
 }  // namespace
 
-StateChunks::StateChunks(const FlatState& state, const parallel::Grid& grid) {
-  for (const auto& slot : state.layout().slots()) {
+Snapshot::Snapshot(const FlatState& state, const parallel::Grid& grid, bool own_copy) : state_(state) {
+  const auto& layout = state.layout();
+  std::vector<int64_t> begins;  // of our part of each bucket in a copy
+  int64_t elements = 0;
+  for (std::size_t b = 0; b < layout.buckets().size(); ++b)
+    begins.push_back(elements), elements += state.owned(b).size();
+  for (std::size_t k = 0; own_copy && k < kKinds.size(); ++k) {
+    const auto options = at::TensorOptions().dtype(at::kFloat).pinned_memory(!grid.device.is_cpu());
+    copies_.push_back(at::empty({elements}, options).fill_(0));  // touched now, not in the first save
+  }
+  for (const auto& slot : layout.slots()) {
     if (slot.parameter->replicated && grid.tp.rank() != 0) continue;
-    for_each_part(slot, state.owned(slot.bucket), [&](const Part& part) {
-      for (const auto& [kind, prefix] : kKinds) {
-        auto data = state.state(kind, slot.bucket, part.range);
-        if (!data.is_cpu()) host_.push_back(data = data.cpu());
+    const Range owned = state.owned(slot.bucket);
+    for_each_part(slot, owned, [&](const Part& part) {
+      for (std::size_t k = 0; k < kKinds.size(); ++k) {
+        const auto& [kind, prefix] = kKinds[k];
         const auto& piece = *part.piece;
-        chunks.push_back({prefix + piece.name, piece.shape, piece.dim, piece.begin, piece.end, part.first,
-                          part.range.size(), data.data_ptr<float>()});
+        const auto memory =
+            own_copy ? copies_[k].narrow(0, begins[slot.bucket] + part.range.begin - owned.begin, part.range.size())
+                     : state.state(kind, slot.bucket, part.range);
+        chunks_.push_back({prefix + piece.name, piece.shape, piece.dim, piece.begin, piece.end, part.first,
+                           part.range.size(), memory.data_ptr<float>()});
       }
     });
+  }
+}
+
+void Snapshot::take() {
+  const at::NoGradGuard no_grad;
+  for (std::size_t k = 0; k < copies_.size(); ++k) {
+    int64_t at = 0;
+    for (std::size_t b = 0; b < state_.layout().buckets().size(); ++b) {
+      const Range owned = state_.owned(b);
+      copies_[k].narrow(0, at, owned.size()).copy_(state_.state(kKinds[k].first, b, owned), false);
+      at += owned.size();
+    }
   }
 }
 
@@ -69,6 +94,30 @@ void restore_state(FlatState& state, const CheckpointReader& reader) {
       }
     });
   }
+}
+
+WeightMatch load_initial_weights(FlatState& state, const CheckpointReader& reader) {
+  WeightMatch match;
+  std::set<std::string> ours;
+  for (const auto& slot : state.layout().slots()) {
+    for (const auto& piece : slot.parameter->pieces) {
+      if (!ours.insert(piece.name).second) continue;
+      (reader.has("params/" + piece.name) ? match.loaded : match.fresh).push_back(piece.name);
+    }
+    for_each_part(slot, state.updated(slot.bucket), [&](const Part& part) {
+      const auto& piece = *part.piece;
+      const std::string name = "params/" + piece.name;
+      if (!reader.has(name)) return;
+      check_shape(reader, name, piece.shape);
+      auto host = at::empty({part.range.size()}, at::kFloat);
+      reader.read(name, piece.dim, piece.begin, piece.end, part.first, part.range.size(), host.data_ptr<float>());
+      state.state(StateKind::kWeight, slot.bucket, part.range).copy_(host);
+    });
+  }
+  for (const auto& name : reader.datasets()) {
+    if (name.starts_with("params/") && !ours.contains(name.substr(7))) match.left.push_back(name.substr(7));
+  }
+  return match;
 }
 
 void restore_weights(models::Model& model, const CheckpointReader& reader) {

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include "trainer/flat_checkpoint.h"
+
 namespace bessemer::trainer {
 
 int64_t MemoryAccount::total() const {
@@ -17,10 +19,12 @@ std::string MemoryAccount::text() const {
   };
   for (const auto& line : lines) row(line.name, line.bytes);
   row("in all, per rank", total());
+  if (host_bytes > 0) row("besides, on the host: checkpoint copy", host_bytes);
   return out;
 }
 
-MemoryAccount account_memory(models::Model& model, const TrainerOptions& options, const parallel::Topology& topology) {
+MemoryAccount account_memory(models::Model& model, const TrainerOptions& options, const parallel::Topology& topology,
+                             Copy copy) {
   MemoryAccount account;
   const auto dtype = dtype_of(options.train.precision);
   const auto parameters = model.parameters();
@@ -44,6 +48,9 @@ MemoryAccount account_memory(models::Model& model, const TrainerOptions& options
   if (const int64_t buffers = Gradients::tree_buffers(plan.local_shards); buffers > 0) {
     account.lines.push_back({"partial sums of virtual_dp", 4 * n * buffers});
   }
+  const int64_t copied = Snapshot::bytes(layout, topology.dp());
+  if (copy == Copy::kHere) account.lines.push_back({"checkpoint copy, 12 bytes each / dp", copied});
+  if (copy == Copy::kOnHost) account.host_bytes = copied;
   account.lines.push_back({"activations of a micro-batch", model.cost(plan.micro_batch, dtype).activation_bytes});
   return account;
 }

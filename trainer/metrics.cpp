@@ -2,9 +2,12 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <unistd.h>
 
 #include <cmath>
 #include <nlohmann/json.hpp>
+
+#include "parallel/error.h"
 
 namespace bessemer::trainer {
 namespace {
@@ -68,8 +71,25 @@ MetricsLog::MetricsLog(const std::string& path, int64_t last_step) : path_(path)
   file_ = open_file(path, O_WRONLY | O_CREAT | O_APPEND);
 }
 
-void MetricsLog::write(std::span<const Metric> metrics) { append_all(file_, path_, to_json(metrics) + "\n"); }
+std::string MetricsLog::write(std::span<const Metric> metrics) {
+  waiting_ += to_json(metrics) + "\n";
+  return flush();
+}
 
-void MetricsLog::sync() { sync_file(file_, path_); }
+std::string MetricsLog::flush() {
+  const int64_t size = file_size(path_);
+  try {
+    append_all(file_, path_, waiting_);
+    waiting_.clear();
+    waits_ = false;
+    return "";
+  } catch (const Error& error) {
+    if (size >= 0 && ftruncate(file_.get(), size) != 0)
+      waiting_.clear();  // half a line may be there: better once than twice
+    return std::exchange(waits_, true) ? "" : error.what();
+  }
+}
+
+void MetricsLog::sync() const { sync_file(file_, path_); }
 
 }  // namespace bessemer::trainer

@@ -18,18 +18,24 @@ struct Metric {
 /// non-finite one is null, and "NAME_nonfinite" says "nan", "inf" or "-inf".
 std::string to_json(std::span<const Metric> metrics);
 
-/// metrics.jsonl: one object per line, appended with one write each.
+/// metrics.jsonl: one object per line, appended with one write each. Lines that the disk has no room for wait in memory
+/// and follow when it has.
 class MetricsLog {
  public:
   /// Drops lines of later steps (a torn last line too), atomically, then appends.
   /// \param last_step  lines with a greater "step" go; -1 empties the file.
   MetricsLog(const std::string& path, int64_t last_step);
-  void write(std::span<const Metric> metrics);
-  void sync();  ///< to disk; before a checkpoint refers to it
+  /// \return "", or why the line waits (said once; lines that wait with it say nothing).
+  std::string write(std::span<const Metric> metrics);
+  std::string flush();  ///< tries again what waits; likewise
+  /// To disk; before a checkpoint refers to it. Any thread.
+  void sync() const;
 
  private:
   std::string path_;
   Descriptor file_;
+  std::string waiting_;
+  bool waits_ = false;
 };
 
 }  // namespace bessemer::trainer

@@ -5,6 +5,7 @@
 namespace bessemer::trainer {
 
 enum class Precision { kFp32, kBf16, kFp16 };
+enum class OnCorrupt { kPrevious, kStop };
 enum class ScheduleKind { kCosine, kLinear, kWsd, kConstant };
 
 /// [run]: where a run lives and how it starts.
@@ -13,6 +14,8 @@ struct RunOptions {
   uint64_t seed = 1337;
   std::string resume =
       "auto";  ///< auto: the newest complete checkpoint, if any; none: refuse where one exists; or a checkpoint's path
+  std::string init_from;  ///< a new run's first weights: a checkpoint's or a run's path; "" for those of the seed
+  OnCorrupt on_corrupt = OnCorrupt::kPrevious;  ///< the newest checkpoint does not verify: take the one before, or end
 };
 
 /// [train]: how long and how much.
@@ -55,8 +58,12 @@ struct LossScaleOptions {
 
 /// [checkpoint]
 struct CheckpointOptions {
-  int64_t every = 500;  ///< steps; 0 = only at the end
-  int64_t keep = 3;     ///< newest kept, the best by validation loss besides
+  int64_t every = 500;       ///< steps; 0 = only at the end
+  double interval = 0;       ///< besides, seconds of training; 0 = not by time
+  int64_t keep = 3;          ///< newest kept, the best by validation loss besides
+  int64_t keep_every = 0;    ///< checkpoints of steps that this divides stay for good; 0 = none
+  bool asynchronous = true;  ///< write while training goes on, from a copy of 12 / dp bytes per parameter
+  bool read_back = true;     ///< read what was written before it counts
 };
 
 /// [log]

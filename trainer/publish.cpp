@@ -1,7 +1,9 @@
 #include "trainer/publish.h"
 
+#include <algorithm>
+#include <chrono>
 #include <cstdio>
-#include <vector>
+#include <thread>
 
 #include "parallel/error.h"
 #include "trainer/files.h"
@@ -11,79 +13,91 @@
 namespace bessemer::trainer {
 namespace {
 
-// HDF5's headers, rank files and the manifest: a few hundred bytes a tensor.
-constexpr int64_t kRoomForNames = 64 << 10;
+// A network file system may show what another host has written some seconds late.
+void wait_for(const std::string& path) {
+  for (int tries = 0; file_size(path) < 0 && tries < 50; ++tries) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(100));
+  }
+  BESSEMER_CHECK_ENV(file_size(path) >= 0, path,
+                     ": its rank has written it, but it is not seen here; does every host see the same file system?");
+}
 
 // "Rank 0 re-stats all": a file that another host wrote must be seen from here, whole, before it is named in a
-// manifest.
-void check_records(const SavePlan& plan, const Manifest& manifest) {
+// manifest. Rank files vouch for themselves, with a checksum that was taken from their writer's memory.
+std::vector<FileRecord> check_records(const SavePlan& plan) {
+  std::vector<FileRecord> records;
   std::vector<RankFile> ranks;
-  for (const FileRecord& record : manifest.rank_files) {
-    const std::string path = plan.temporary + "/" + record.name;
+  for (const int rank : plan.writers) {
+    const std::string name = rank_file_name(rank), path = plan.temporary() + "/" + name;
+    wait_for(path);
     const std::string text = read_text(path);
-    const FileRecord found = record_of(record.name, text);
-    BESSEMER_CHECK_ENV(found.size == record.size && found.crc32c == record.crc32c, path,
-                       ": is not what its rank wrote; does every host see the same file system?");
+    records.push_back(record_of(name, text));
     ranks.push_back(parse_rank_file(text, path));
-    const FileRecord& shard = ranks.back().shard.file;
-    BESSEMER_CHECK_ENV(file_size(plan.temporary + "/" + shard.name) == shard.size, plan.temporary, "/", shard.name,
+    const RankFile& file = ranks.back();
+    BESSEMER_CHECK_ENV(file.save_id == plan.save_id && file.run_id == plan.run_id && file.rank == rank, path,
+                       ": is not of this save");
+    const std::string shard = plan.temporary() + "/" + file.shard.file.name;
+    wait_for(shard);
+    BESSEMER_CHECK_ENV(file_size(shard) == file.shard.file.size, shard,
                        ": is not what its rank wrote; does every host see the same file system?");
   }
   map_tensors(ranks);
+  return records;
+}
+
+void check_read_back(const std::string& directory, const FileRecord& shard) {
+  const VerifiedFiles files(std::make_shared<const Directory>(directory), {shard});
+  const auto bad = files.bad_blocks(0, /*from_disk=*/true);
+  BESSEMER_CHECK_ENV(bad.empty(), directory, "/", shard.name, ": block ", bad.empty() ? 0 : bad.front(), " of ",
+                     shard.crc32c.size(), " reads back other than it was written; the disk, or the memory, is failing");
 }
 
 }  // namespace
 
-SavePlan begin_save(const std::string& run_path, int64_t step, int writers, int64_t bytes, const Reached& reached) {
-  const int64_t room = free_bytes(run_path);
-  BESSEMER_CHECK_ENV(room - kRoomForNames >= bytes, run_path, ": has room for ", room, " bytes, the checkpoint needs ",
-                     bytes);
-  SavePlan plan;
-  plan.run_path = run_path;
-  plan.save_id = random_hex();
-  plan.temporary = run_path + "/.tmp-" + RunDirectory::step_name(step) + "-" + plan.save_id;
-  plan.step = step;
-  plan.writers = writers;
+std::string SavePlan::temporary() const { return run_path + "/.tmp-" + RunDirectory::step_name(step) + "-" + save_id; }
+
+void write_rank(const SavePlan& plan, int rank, std::span<const Chunk> chunks, bool read_back, const Reached& reached) {
+  const auto place = std::lower_bound(plan.writers.begin(), plan.writers.end(), rank) - plan.writers.begin();
+  const std::string directory = plan.temporary();
   reached("make temporary directory");
-  make_directories(plan.temporary);
-  return plan;
-}
-
-FileRecord write_rank(const SavePlan& plan, int rank, int writer, std::span<const Chunk> chunks,
-                      const Reached& reached) {
-  RankFile file{plan.save_id, plan.step, rank, {}};
-  file.shard = write_shard(plan.temporary, shard_name(writer, plan.writers), chunks, reached);
-  const std::string text = to_text(file);
+  make_directories(directory);
+  RankFile file{plan.run_id, plan.save_id, plan.step, rank, {}};
+  file.shard = write_shard(directory, shard_name(static_cast<int>(place), static_cast<int>(plan.writers.size())),
+                           origin_text(plan.run_id, plan.save_id, plan.step, rank), chunks, reached);
+  reached("read back");
+  if (read_back) check_read_back(directory, file.shard.file);
   reached("write rank file");
-  write_text_synced(plan.temporary + "/" + rank_file_name(rank), text);
-  return record_of(rank_file_name(rank), text);
+  write_text_synced(directory + "/" + rank_file_name(rank), to_text(file));
 }
 
-std::string publish(const SavePlan& plan, const Manifest& manifest, const Reached& reached) {
+std::string publish(const SavePlan& plan, Manifest manifest, const Reached& reached) {
+  const std::string temporary = plan.temporary();
   reached("check records");
-  check_records(plan, manifest);
+  manifest.run_id = plan.run_id, manifest.save_id = plan.save_id, manifest.step = plan.step;
+  manifest.rank_files = check_records(plan);
   reached("sync files' names");
-  sync_directory(plan.temporary);
+  sync_directory(temporary);
   reached("write manifest");
-  write_text_atomically(plan.temporary + "/" + kManifestName, to_text(manifest));
+  write_text_atomically(temporary + "/" + kManifestName, to_text(manifest));
   const std::string path = plan.run_path + "/" + RunDirectory::step_name(plan.step);
   reached("rename");
-  if (exists(path)) {  // an older save of this step, perhaps a broken one
-    exchange_paths(plan.temporary, path);
+  const bool replaces = exists(path);  // an older save of this step, perhaps a broken one
+  if (replaces) {
+    exchange_paths(temporary, path);
   } else {
-    rename_path(plan.temporary, path);
+    rename_path(temporary, path);
   }
   reached("sync parent");
   sync_directory(plan.run_path);
   reached("remove replaced");
-  remove_tree(plan.temporary);
+  if (replaces) remove_tree(temporary);
   return path;
 }
 
 void abandon(const SavePlan& plan) noexcept {
-  if (plan.temporary.empty()) return;
+  if (plan.save_id.empty()) return;
   try {
-    remove_tree(plan.temporary);
+    remove_tree(plan.temporary());
   } catch (const std::exception& error) {
     std::fprintf(stderr, "a failed checkpoint stays until the next start: %s\n", error.what());
   }

@@ -3,6 +3,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "trainer/manifest.h"
 
@@ -14,22 +15,25 @@ namespace bessemer::trainer {
 /// Called with the name of the step that follows: crash tests end the process there.
 using Reached = std::function<void(std::string_view)>;
 
+/// The same on every rank.
 struct SavePlan {
   std::string run_path;
-  std::string temporary;  ///< ".tmp-step-...", complete path
+  std::string run_id;
   std::string save_id;
   int64_t step = 0;
-  int writers = 0;
+  std::vector<int> writers;       ///< ranks that write a shard, ascending
+  std::string temporary() const;  ///< path of ".tmp-step-..."
 };
 
-/// Rank 0: makes the temporary directory. Error (69) where so many bytes do not fit.
-SavePlan begin_save(const std::string& run_path, int64_t step, int writers, int64_t bytes, const Reached& reached);
-/// A writing rank: its shard, then its rank file. Returns the record of the rank file.
-FileRecord write_rank(const SavePlan& plan, int rank, int writer, std::span<const Chunk> chunks,
-                      const Reached& reached);
-/// Rank 0, after all have written: checks that the ranks' files make a whole, writes the manifest, renames. Returns the
-/// checkpoint's path.
-std::string publish(const SavePlan& plan, const Manifest& manifest, const Reached& reached);
+/// A writing rank: its shard, then its rank file, into the temporary directory (made here, by whoever comes first).
+/// \param read_back  reads the shard back from disk and compares: a disk that does not keep what it is given is an
+///                   Error now, while the numbers are still in memory.
+/// Errors: Error (69).
+void write_rank(const SavePlan& plan, int rank, std::span<const Chunk> chunks, bool read_back, const Reached& reached);
+
+/// Rank 0, after all have written: checks that the ranks' files make a whole, writes the manifest, renames. Fills in
+/// the manifest's rank_files. Returns the checkpoint's path.
+std::string publish(const SavePlan& plan, Manifest manifest, const Reached& reached);
 /// Rank 0, after a failure: removes what the save has written. Never throws.
 void abandon(const SavePlan& plan) noexcept;
 

@@ -1,20 +1,17 @@
 #include "trainer/run.h"
 
-#include <ATen/Parallel.h>
 #include <fmt/format.h>
 
 #include <chrono>
 #include <cmath>
 #include <limits>
-#include <nlohmann/json.hpp>
 #include <optional>
 
 #include "data/loader.h"
 #include "data/objective.h"
-#include "trainer/event_file.h"
+#include "trainer/checkpoint.h"
 #include "trainer/flat_checkpoint.h"
-#include "trainer/metrics.h"
-#include "trainer/peak_flops.h"
+#include "trainer/journal.h"
 #include "trainer/run_state.h"
 
 namespace bessemer::trainer {
@@ -22,134 +19,61 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
-/// Rank 0's pens: progress line, metrics.jsonl, TensorBoard. On other ranks everything is a no-op.
-class Journal {
- public:
-  Journal(const Trainer& trainer, const RunParts& parts, int64_t first_step) : trainer_(trainer), parts_(parts) {
-    if (trainer.grid().rank != 0) return;
-    progress_.emplace(parts.style, parts.out);
-    metrics_.emplace(parts.directory.file("metrics.jsonl"), first_step);
-    if (parts.log.tensorboard) events_.emplace(parts.directory.path(), first_step + 1);
-    peak_ = peak_flops(trainer.options().train.precision, trainer.grid().device);
-    if (parts.memory != nullptr) parts.memory->reset_peak();  // what was measured with is no part of a step
-    flops_per_token_ =
-        trainer.model().cost(trainer.plan().micro_batch, dtype_of(trainer.options().train.precision)).flops_per_token;
-    note(fmt::format(
-        "mfu = {:.3g} FLOP per token (forward and backward matrix products) x tokens/s / ({} ranks x {:.3g} "
-        "FLOP/s: {})",
-        flops_per_token_, trainer.grid().topology.ranks(), peak_.per_second, peak_.source));
-  }
-
-  void step(const StepResult& r) {
-    if (!progress_) return;
-    const auto& train = trainer_.options().train;
-    const double seconds = r.times.total / 1e3;
-    mean_seconds_ = mean_seconds_ > 0 ? 0.95 * mean_seconds_ + 0.05 * seconds : seconds;
-    const double rate = static_cast<double>(r.tokens - last_tokens_) / seconds;
-    last_tokens_ = r.tokens;
-    const double mfu = flops_per_token_ * rate / (peak_.per_second * trainer_.grid().topology.ranks());
-    StepReport report{r.step,      train.steps,
-                      r.loss,      r.lr,
-                      r.grad_norm, train.precision == Precision::kFp16 ? r.loss_scale : 0.0,
-                      rate,        r.times.total,
-                      mfu,         mean_seconds_ * static_cast<double>(train.steps - r.step),
-                      r.skipped};
-    progress_->step(report);
-    metrics_->write(std::vector<Metric>{{"step", r.step},
-                                        {"loss", r.loss},
-                                        {"lr", r.lr},
-                                        {"grad_norm", r.grad_norm},
-                                        {"loss_scale", r.loss_scale},
-                                        {"tokens", r.tokens},
-                                        {"skipped", int64_t{r.skipped}},
-                                        {"ms", r.times.total},
-                                        {"tokens_per_s", rate},
-                                        {"mfu", mfu},
-                                        {"data_ms", r.times.data},
-                                        {"forward_ms", r.times.forward},
-                                        {"backward_ms", r.times.backward},
-                                        {"communication_ms", r.times.communication},
-                                        {"optimizer_ms", r.times.optimizer}});
-    if (!events_) return;
-    events_->scalar("train/loss", r.step, r.loss);
-    events_->scalar("train/grad_norm", r.step, r.grad_norm);
-    events_->scalar("train/lr", r.step, r.lr);
-    events_->scalar("train/loss_scale", r.step, r.loss_scale);
-    events_->scalar("perf/ms_per_step", r.step, r.times.total);
-    events_->scalar("perf/tokens_per_s", r.step, rate);
-    events_->scalar("perf/mfu", r.step, mfu);
-  }
-
-  void evaluation(int64_t step, double loss) {
-    if (!progress_) return;
-    note(fmt::format("step {}: eval loss {:.4f}, perplexity {:.2f}", step, loss, std::exp(loss)));
-    metrics_->write(std::vector<Metric>{{"step", step}, {"eval_loss", loss}});
-    if (events_) events_->scalar("eval/loss", step, loss);
-  }
-
-  void note(const std::string& text) {
-    if (progress_) progress_->note(text);
-  }
-  void sync() {
-    if (metrics_) metrics_->sync();
-    if (events_) events_->flush();
-  }
-  void start_at(int64_t tokens) { last_tokens_ = tokens; }
-
-  /// After the first step, which has touched all memory a step needs.
-  void memory() {
-    if (!progress_ || parts_.memory == nullptr || parts_.predicted_bytes == 0) return;
-    const auto mib = [](int64_t bytes) { return static_cast<double>(bytes) / (1 << 20); };
-    const double off = mib(parts_.memory->peak()) / mib(parts_.predicted_bytes) - 1.0;
-    note(fmt::format(
-        "memory of this rank, measured: {:.1f} MiB of tensors at the peak ({:+.1f} % of the prediction), {:.0f} MiB "
-        "resident",
-        mib(parts_.memory->peak()), 100 * off, mib(resident_bytes())));
-  }
-
- private:
-  const Trainer& trainer_;
-  const RunParts& parts_;
-  std::optional<Progress> progress_;
-  std::optional<MetricsLog> metrics_;
-  std::optional<EventFile> events_;
-  PeakFlops peak_;
-  double flops_per_token_ = 0;
-  int64_t last_tokens_ = 0;
-  double mean_seconds_ = 0;
-};
+double seconds_since(Clock::time_point begin) { return std::chrono::duration<double>(Clock::now() - begin).count(); }
 
 class Runner {
  public:
   Runner(Trainer& trainer, const RunParts& parts)
-      : trainer_(trainer), parts_(parts), saved_step_(resume(trainer, parts)),
-        journal_(trainer, parts, trainer.counters().step) {
+      : trainer_(trainer), parts_(parts), saved_step_(resume(trainer, parts)), journal_(trainer, parts),
+        snapshot_(trainer.flat(), trainer.grid(), parts.checkpoint.asynchronous || !trainer.grid().device.is_cpu()),
+        saver_(parts.directory, saver_options(), !snapshot_.chunks().empty(), trainer.grid().world) {
     end_.step = trainer.counters().step;
     end_.checkpoint = parts.resume_from;
-    journal_.start_at(trainer.counters().tokens);
   }
 
   RunEnd go() {
     if (end_.step > 0) journal_.note(fmt::format("resumed at step {} from {}", end_.step, parts_.resume_from));
     auto loader = make_loader(*parts_.train, parts_.train, end_.step);
     const NextBatch next = [&] { return data::make_batch(loader.next(), parts_.objective, trainer_.grid().device); };
-    while (!limit_reached()) {
-      const auto result = trainer_.step(next, stop_asked());
-      end_.step = result.step;
-      journal_.step(result);
-      if (!measured_) journal_.memory(), measured_ = true;
-      const double eval_loss = evaluation_due() ? evaluate() : std::numeric_limits<double>::quiet_NaN();
-      if (result.stop && !limit_reached()) stop();  // asked for in its last step, a run is done all the same
-      const auto every = parts_.checkpoint.every;
-      if (end_.code == ExitCode::kStopped || limit_reached() || (every > 0 && end_.step % every == 0)) save(eval_loss);
-      if (end_.code != ExitCode::kDone) break;
+    try {
+      while (end_.code == ExitCode::kDone && !limit_reached()) step(next);
+    } catch (const Error& error) {
+      // What all ranks throw alike, or one alone throws, must not cost the checkpoint that is being written.
+      if (error.code() == ExitCode::kLossPolicy || trainer_.grid().world.size() == 1) settle_all();
+      throw;
     }
+    save_last();
     if (end_.code == ExitCode::kDone) end_.reason = limit_;
     if (save_failed_) end_.code = ExitCode::kCheckpointFailed;
     return end_;
   }
 
  private:
+  void step(const NextBatch& next) {
+    parts_.directory.check_held();
+    const auto result = trainer_.step(next, votes());
+    end_.step = result.step;
+    journal_.step(result);
+    if (!measured_) journal_.memory(), measured_ = true;
+    if (const auto ended = saver_.settle({result.votes.finished, result.votes.failed})) report(*ended);
+    if (evaluation_due()) evaluate();
+    if (result.votes.stop > 0 && !limit_reached())
+      return stop();  // asked for in its last step, a run is done all the same
+    const auto every = parts_.checkpoint.every;
+    if (!limit_reached() && (result.votes.save > 0 || (every > 0 && end_.step % every == 0))) save();
+  }
+
+  Votes votes() {
+    Votes votes;
+    votes.stop = stop_asked();
+    // One clock decides.
+    const double interval = parts_.checkpoint.interval;
+    votes.save = trainer_.grid().rank == 0 && interval > 0 && seconds_since(last_save_) >= interval;
+    const auto saver = saver_.votes();
+    votes.finished = saver.finished, votes.failed = saver.failed;
+    return votes;
+  }
+
   data::Loader make_loader(const data::Corpus& corpus, std::shared_ptr<const data::Corpus> shared, int64_t first_step) {
     const auto& plan = trainer_.plan();
     const data::Sampler sampler(trainer_.options().seed, corpus.windows(), trainer_.options().train.global_batch);
@@ -174,8 +98,8 @@ class Runner {
   bool stop_asked() {
     if (reason_.empty() && parts_.stops != nullptr) reason_ = parts_.stops->poll();
     const double limit = trainer_.options().train.wall_time;
-    const double seconds = std::chrono::duration<double>(Clock::now() - begin_).count();
-    if (reason_.empty() && limit > 0 && seconds >= limit) reason_ = fmt::format("train.wall_time of {:g} s", limit);
+    if (reason_.empty() && limit > 0 && seconds_since(begin_) >= limit)
+      reason_ = fmt::format("train.wall_time of {:g} s", limit);
     return !reason_.empty();
   }
 
@@ -191,48 +115,96 @@ class Runner {
     return parts_.validation && every > 0 && (end_.step % every == 0 || limit_reached());
   }
 
-  double evaluate() {
+  void evaluate() {
     const auto& train = trainer_.options().train;
     auto loader = make_loader(*parts_.validation, parts_.validation, 0);  // the same windows each time
     const int64_t batches =
         std::min(train.eval_batches, std::max<int64_t>(1, parts_.validation->windows() / train.global_batch));
-    const double loss =
+    eval_loss_ =
         trainer_.evaluate([&] { return data::make_batch(loader.next(), parts_.objective, trainer_.grid().device); },
                           batches * trainer_.plan().micro_steps());
-    journal_.evaluation(end_.step, loss);
-    return loss;
+    eval_step_ = end_.step;
+    journal_.evaluation(end_.step, eval_loss_);
   }
 
-  void save(double eval_loss) {
+  SaverOptions saver_options() {
+    SaverOptions options;
+    options.retention = {parts_.checkpoint.keep, parts_.checkpoint.keep_every};
+    options.read_back = parts_.checkpoint.read_back;
+    options.before_publish = [this] {
+      parts_.directory.check_held();
+      journal_.sync();
+    };
+    return options;
+  }
+
+  /// A checkpoint of this step; skipped where the one before is still being written.
+  void save() {
     if (saved_step_ == end_.step) return;
-    journal_.sync();
-    const StateChunks chunks(trainer_.flat(), trainer_.grid());
-    CheckpointContent content;
-    content.step = end_.step, content.chunks = chunks.chunks;
-    content.state = state_json(trainer_, *parts_.train);
-    content.config = parts_.config, content.tokenizer = parts_.tokenizer;
-    content.validation_loss = eval_loss, content.keep = parts_.checkpoint.keep;
-    try {
-      const auto saved = save_checkpoint(parts_.directory, content, trainer_.grid().world);
-      for (const auto& warning : saved.warnings) journal_.note("warning: " + warning);
-      saved_step_ = end_.step, end_.checkpoint = saved.path, save_failed_ = false;
-      journal_.note(fmt::format("checkpoint {} ({:.1f} MiB in {:.2f} s)", saved.path,
-                                static_cast<double>(saved.bytes) / (1 << 20), saved.seconds));
-    } catch (const Error& error) {  // agreed by all ranks; the older checkpoints are as they were
-      if (error.code() != ExitCode::kCheckpointFailed) throw;
-      save_failed_ = true;
-      journal_.note(std::string("warning: checkpoint failed, training goes on: ") + error.what());
+    if (saver_.busy()) {
+      ++end_.skipped;
+      return journal_.note(fmt::format(
+          "warning: no checkpoint of step {}: that of step {} is still being written ({} skipped so far); choose a "
+          "larger checkpoint.every, or a faster disk",
+          end_.step, saver_.step(), end_.skipped));
     }
+    last_save_ = Clock::now();
+    journal_.flush();
+    snapshot_.take();
+    CheckpointContent content;
+    content.step = end_.step, content.chunks = snapshot_.chunks();
+    content.state = state_json(trainer_, *parts_.train), content.environment = parts_.environment;
+    content.config = parts_.config, content.tokenizer = parts_.tokenizer;
+    if (eval_step_ == end_.step) content.validation_loss = eval_loss_;
+    saver_.start(std::move(content));
+    stall_ = seconds_since(last_save_);
+    if (!parts_.checkpoint.asynchronous) settle_all();
+  }
+
+  /// Waits for the save under way, if any.
+  void settle_all() {
+    if (!saver_.busy()) return;
+    const auto begin = Clock::now();
+    const auto ended = saver_.finish();
+    stall_ += seconds_since(begin);
+    report(ended);
+  }
+
+  void save_last() {
+    settle_all();
+    save();
+    settle_all();
+  }
+
+  void report(const SaveEnd& ended) {
+    for (const auto& warning : ended.warnings) journal_.note("warning: " + warning);
+    end_.waited += stall_;
+    save_failed_ = ended.path.empty();
+    if (save_failed_) {
+      ++end_.failed;
+      return journal_.note(fmt::format("warning: the checkpoint of step {} was not saved, training goes on: {}",
+                                       ended.step, ended.problem));
+    }
+    ++end_.saved;
+    saved_step_ = ended.step, end_.checkpoint = ended.path;
+    const double mib = static_cast<double>(ended.bytes) / (1 << 20);
+    journal_.note(fmt::format(
+        "checkpoint {} ({:.1f} MiB of each rank at {:.0f} MiB/s; done after {:.2f} s, of which training waited {:.3f} s)",
+        ended.path, mib, mib / std::max(1e-9, ended.writing), ended.seconds, stall_));
   }
 
   Trainer& trainer_;
   const RunParts& parts_;
   int64_t saved_step_;
   Journal journal_;
+  Snapshot snapshot_;
+  CheckpointSaver saver_;
   RunEnd end_;
   std::string limit_, reason_;
+  double eval_loss_ = 0, stall_ = 0;
+  int64_t eval_step_ = -1;
   bool save_failed_ = false, measured_ = false;
-  Clock::time_point begin_ = Clock::now();
+  Clock::time_point begin_ = Clock::now(), last_save_ = begin_;
 };
 
 }  // namespace

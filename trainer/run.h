@@ -2,6 +2,7 @@
 #include <cstdint>
 #include <cstdio>
 #include <memory>
+#include <nlohmann/json.hpp>
 #include <string>
 
 #include "data/corpus.h"
@@ -24,11 +25,12 @@ struct RunParts {
   data::ObjectiveKind objective = data::ObjectiveKind::kCausal;
   CheckpointOptions checkpoint = {};
   LogOptions log = {};
-  std::string config = {};        ///< complete INI text, kept in checkpoints
-  std::string tokenizer = {};     ///< JSON text, likewise
-  std::string resume_from = {};   ///< a checkpoint that verified, or "": start anew
-  StopRequests* stops = nullptr;  ///< null: nobody asks
-  HostMemory* memory = nullptr;   ///< where it is known: what was predicted is held against its peak
+  std::string config = {};          ///< complete INI text, kept in checkpoints
+  std::string tokenizer = {};       ///< JSON text, likewise
+  nlohmann::json environment = {};  ///< what this job runs on, likewise
+  std::string resume_from = {};     ///< a checkpoint that verified, or "": start anew
+  StopRequests* stops = nullptr;    ///< null: nobody asks
+  HostMemory* memory = nullptr;     ///< where it is known: what was predicted is held against its peak
   int64_t predicted_bytes = 0;
   ProgressStyle style = {};  ///< of rank 0; the others are silent
   std::FILE* out = stderr;
@@ -38,8 +40,10 @@ struct RunParts {
 struct RunEnd {
   ExitCode code = ExitCode::kDone;
   int64_t step = 0;
-  std::string reason;      ///< "all 2000 steps are done", "SIGUSR1" ...
-  std::string checkpoint;  ///< the newest one
+  std::string reason;                          ///< "all 2000 steps are done", "SIGUSR1" ...
+  std::string checkpoint;                      ///< the newest one
+  int64_t saved = 0, skipped = 0, failed = 0;  ///< checkpoints of this process
+  double waited = 0;                           ///< seconds that steps waited for them in all
 };
 
 /// Trains from where the checkpoint stands to a limit (steps, tokens, epochs, wall time), or to a request to stop:

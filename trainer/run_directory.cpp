@@ -1,14 +1,11 @@
 #include "trainer/run_directory.h"
 
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <sys/file.h>
 #include <unistd.h>
 
 #include <algorithm>
-#include <cerrno>
 #include <cmath>
-#include <cstring>
+#include <nlohmann/json.hpp>
 #include <optional>
 
 #include "parallel/error.h"
@@ -16,28 +13,10 @@
 namespace bessemer::trainer {
 namespace {
 
-constexpr const char* kLock = "lock";
+constexpr const char* kRun = "run.json";
 constexpr std::string_view kStep = "step-";
 constexpr std::string_view kTemporary = ".tmp-";
 constexpr std::string_view kTrash = ".trash-";
-
-Descriptor take_lock(const std::string& path) {
-  const std::string file = path + "/" + kLock;
-  Descriptor lock = open_file(file, O_RDWR | O_CREAT);
-  if (flock(lock.get(), LOCK_EX | LOCK_NB) != 0) {
-    const int error = errno;
-    BESSEMER_CHECK_ENV(error == EWOULDBLOCK, file, ": flock failed: ", std::strerror(error));
-    const std::string holder = read_text(file, 4096);
-    fail(ExitCode::kEnvironment, path, ": another job holds this run (", holder.empty() ? "unknown" : holder,
-         "); wait for it, stop it, or choose another run.dir");
-  }
-  char host[256] = "?";
-  gethostname(host, sizeof host - 1);
-  const std::string holder = fmt::format("host {}, process {}", host, getpid());
-  BESSEMER_CHECK_ENV(ftruncate(lock.get(), 0) == 0, file, ": ftruncate failed: ", std::strerror(errno));
-  write_at(lock, file, 0, holder.data(), static_cast<int64_t>(holder.size()));
-  return lock;
-}
 
 // A temporary of write_text_atomically: NAME.tmp- and 16 digits.
 bool is_temporary_text(const std::string& name) {
@@ -53,6 +32,20 @@ void remove_leftovers(const std::string& path) {
   }
 }
 
+// Made once; a run that an older version began gets its id now.
+std::string id_of(const std::string& path) {
+  const std::string file = path + "/" + kRun;
+  if (exists(file)) {
+    const auto j = nlohmann::json::parse(read_text(file, 1 << 16), nullptr, false);
+    const bool good = j.is_object() && j.contains("run_id") && j["run_id"].is_string();
+    BESSEMER_CHECK_DATA(good, file, ": has no run_id; remove the file, and the run gets a new one");
+    return j["run_id"];
+  }
+  const std::string id = random_hex();
+  write_text_atomically(file, nlohmann::json{{"run_id", id}}.dump() + "\n");
+  return id;
+}
+
 void probe(const std::string& path) {
   const std::string file = path + "/probe";
   write_text_atomically(file, "can this directory be written?\n");
@@ -66,23 +59,83 @@ std::optional<int64_t> step_of(const std::string& name) {
   return std::stoll(digits);
 }
 
+// PyTorch's files are pickles, which run code when they are read: never opened here.
+void refuse_pickle(const std::string& path) {
+  if (file_size(path) < 0) return;  // no file: a directory may have any name
+  for (const std::string_view end : {".pt", ".pth", ".bin", ".ckpt", ".pkl", ".pickle"}) {
+    BESSEMER_CHECK_DATA(
+        !path.ends_with(end), path, ": a pickle can run any program when it is read, so Bessemer reads none; ",
+        "convert it where you trust it: python -c \"import sys, torch; from safetensors.torch import save_file; ",
+        "save_file({k: v.contiguous() for k, v in torch.load(sys.argv[1], weights_only=True).items()}, sys.argv[2])\" ",
+        path, " model.safetensors");
+  }
+}
+
+struct Whole {
+  int64_t step = 0;
+  double loss = 0;
+  int64_t bytes = 0;
+  bool read_back = false;
+};
+
+// Newest first. Those that are not whole are neither counted nor removed.
+std::vector<Whole> whole_checkpoints(const std::string& run_path) {
+  std::vector<Whole> good;
+  const auto steps = checkpoint_steps(run_path);
+  for (auto step = steps.rbegin(); step != steps.rend(); ++step) {
+    try {
+      const auto checkpoint = CheckpointReader::open(run_path + "/" + RunDirectory::step_name(*step));
+      good.push_back({*step, checkpoint.validation_loss(), checkpoint.bytes(), checkpoint.read_back()});
+    } catch (const Error&) {
+    }
+  }
+  return good;
+}
+
+std::vector<bool> who_stays(const std::vector<Whole>& good, const Retention& retention) {
+  std::vector<bool> stays(good.size());
+  double least = INFINITY;
+  std::size_t best = good.size();
+  for (std::size_t i = 0; i < good.size(); ++i) {
+    const bool new_enough = static_cast<int64_t>(i) < std::max<int64_t>(1, retention.keep);
+    const bool for_good = retention.keep_every > 0 && good[i].step % retention.keep_every == 0;
+    stays[i] = new_enough || for_good;
+    if (good[i].loss < least) least = good[i].loss, best = i;
+  }
+  if (best < good.size()) stays[best] = true;
+  return stays;
+}
+
 }  // namespace
 
 std::string RunDirectory::step_name(int64_t step) { return fmt::format("step-{:010}", step); }
 
-RunDirectory RunDirectory::claim(const std::string& path) {
+RunDirectory RunDirectory::claim(const std::string& path, bool force) {
   try {
+    RunDirectory run;
+    run.path_ = path;
     make_directories(path);
-    Descriptor lock = take_lock(path);
+    run.lease_ = Lease::take(path, force, run.taken_over_);
     remove_leftovers(path);
     probe(path);
-    return {path, std::move(lock)};
+    run.run_id_ = id_of(path);
+    run.lease_->name_run(run.run_id_);
+    return run;
   } catch (const Error& error) {
     fail(error.code(), "the run directory cannot be used: ", error.what());
   }
 }
 
-RunDirectory RunDirectory::join(const std::string& path) { return {path, Descriptor()}; }
+RunDirectory RunDirectory::join(const std::string& path, const std::string& run_id) {
+  RunDirectory run;
+  run.path_ = path, run.run_id_ = run_id;
+  return run;
+}
+
+void RunDirectory::check_held() const {
+  BESSEMER_CHECK_ENV(!lease_ || !lease_->lost(), path_,
+                     ": another job has taken this run (--force); this one ends and writes nothing more");
+}
 
 void RunDirectory::check_room(int64_t checkpoint_bytes) const {
   const int64_t room = free_bytes(path_);
@@ -115,10 +168,13 @@ std::vector<int64_t> checkpoint_steps(const std::string& run_path) {
   return steps;
 }
 
-FoundCheckpoint find_newest(const std::string& run_path, Verify verify) {
+int64_t step_in(const std::string& path) { return step_of(path.substr(path.rfind('/') + 1)).value_or(-1); }
+
+FoundCheckpoint find_newest(const std::string& run_path, Verify verify, int64_t below) {
   FoundCheckpoint found;
   const auto steps = checkpoint_steps(run_path);
   for (auto step = steps.rbegin(); step != steps.rend(); ++step) {
+    if (*step >= below) continue;
     const std::string path = run_path + "/" + RunDirectory::step_name(*step);
     try {
       const auto checkpoint = CheckpointReader::open(path, verify);
@@ -134,6 +190,7 @@ FoundCheckpoint find_newest(const std::string& run_path, Verify verify) {
 }
 
 FoundCheckpoint find_checkpoint(const std::string& path, Verify verify) {
+  refuse_pickle(path);
   BESSEMER_CHECK_DATA(exists(path), path, ": there is no such directory");
   const bool run = !checkpoint_steps(path).empty();
   if (!run) return {path, CheckpointReader::open(path, verify).step(), {}};
@@ -143,38 +200,35 @@ FoundCheckpoint find_checkpoint(const std::string& path, Verify verify) {
   return found;
 }
 
-std::vector<std::string> apply_retention(const std::string& run_path, int64_t keep) {
-  struct Good {
-    int64_t step;
-    double loss;
-  };
-  std::vector<Good> good;  // newest first
-  const auto steps = checkpoint_steps(run_path);
-  for (auto step = steps.rbegin(); step != steps.rend(); ++step) {
-    try {
-      const auto checkpoint = CheckpointReader::open(run_path + "/" + RunDirectory::step_name(*step));
-      good.push_back({*step, checkpoint.validation_loss()});
-    } catch (const Error&) {  // not good: neither counted nor removed
-    }
+Removal apply_retention(const std::string& run_path, const Retention& retention, bool dry_run) {
+  const auto good = whole_checkpoints(run_path);
+  const auto stays = who_stays(good, retention);
+  Removal removal;
+  bool verified = false;
+  for (std::size_t i = 0; i < good.size(); ++i) {
+    (stays[i] ? removal.kept : removal.removed).push_back(RunDirectory::step_name(good[i].step));
+    if (!stays[i]) removal.bytes += good[i].bytes;
+    verified = verified || (stays[i] && good[i].read_back);
   }
-  int64_t best = -1;
-  double least = INFINITY;
-  for (const Good& g : good) {
-    if (g.loss < least) least = g.loss, best = g.step;
+  if (removal.removed.empty()) return removal;
+  for (std::size_t i = 0; i < good.size() && !verified; ++i) {
+    verified = stays[i] && verify_checkpoint(run_path + "/" + RunDirectory::step_name(good[i].step)).problems.empty();
   }
-  std::vector<std::string> warnings;
-  for (std::size_t i = static_cast<std::size_t>(std::max<int64_t>(1, keep)); i < good.size(); ++i) {
-    if (good[i].step == best) continue;
-    const std::string name = RunDirectory::step_name(good[i].step);
+  if (!verified) {
+    removal.warnings.push_back(concat(run_path, ": no checkpoint that would stay can be verified, so none is removed"));
+    removal.removed.clear(), removal.bytes = 0;
+  }
+  if (dry_run) return removal;
+  for (const std::string& name : removal.removed) {
     const std::string trash = run_path + "/" + std::string(kTrash) + name + "-" + random_hex();
     try {
       rename_path(run_path + "/" + name, trash);
       remove_tree(trash);
     } catch (const Error& error) {
-      warnings.push_back(concat("an old checkpoint stays: ", error.what()));
+      removal.warnings.push_back(concat("an old checkpoint stays: ", error.what()));
     }
   }
-  return warnings;
+  return removal;
 }
 
 }  // namespace bessemer::trainer

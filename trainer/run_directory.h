@@ -1,25 +1,36 @@
 #pragma once
 #include <cstdint>
+#include <limits>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "trainer/checkpoint_reader.h"
 #include "trainer/files.h"
+#include "trainer/lease.h"
 
 namespace bessemer::trainer {
 
-/// The directory of one run: config.ini, metrics.jsonl, step-.../, stop, lock.
+/// The directory of one run: run.json, config.ini, metrics.jsonl, step-.../, stop, lease.
 class RunDirectory {
  public:
-  /// For rank 0: makes the directory, takes its lock for the life of this object, removes what killed saves left.
-  /// Errors: Error (69) where another job holds it (named with host and process), or it cannot be written.
-  static RunDirectory claim(const std::string& path);
-  /// For the other ranks, and for readers: just the path.
-  static RunDirectory join(const std::string& path);
+  /// For rank 0: makes the directory, takes its lease for the life of this object, removes what killed saves left, and
+  /// gives the run its id if it has none yet.
+  /// \param force  takes it from a job that lives; see Lease.
+  /// Errors: Error (69) where another job holds it (named with host, process and run), or it cannot be written.
+  static RunDirectory claim(const std::string& path, bool force = false);
+  /// For the other ranks, and for readers: just the path and what rank 0 says of it.
+  static RunDirectory join(const std::string& path, const std::string& run_id = "");
 
   const std::string& path() const { return path_; }
   std::string file(const std::string& name) const { return path_ + "/" + name; }
-  static std::string step_name(int64_t step);  ///< "step-0000000120"
+  static std::string step_name(int64_t step);            ///< "step-0000000120"
+  const std::string& run_id() const { return run_id_; }  ///< 16 digits, in every file that the run saves
+  const std::string& taken_over() const {
+    return taken_over_;
+  }  ///< a sentence where a dead job's lease was taken, or ""
+  /// Error (69) where another job has taken this run from us (--force). Rank 0; other ranks pass.
+  void check_held() const;
 
   /// Error (69) unless two checkpoints of so many bytes fit.
   void check_room(int64_t checkpoint_bytes) const;
@@ -30,9 +41,9 @@ class RunDirectory {
   std::string read_config() const;                   ///< "" if there is none
 
  private:
-  RunDirectory(std::string path, Descriptor lock) : path_(std::move(path)), lock_(std::move(lock)) {}
-  std::string path_;
-  Descriptor lock_;  ///< holds the flock
+  RunDirectory() = default;
+  std::string path_, run_id_, taken_over_;
+  std::optional<Lease> lease_;
 };
 
 /// The steps of all `step-...` directories, ascending, whether good or not.
@@ -43,13 +54,28 @@ struct FoundCheckpoint {
   int64_t step = -1;
   std::vector<std::string> warnings;  ///< newer ones that were skipped, each with the reason
 };
-/// The newest checkpoint that is complete and verifies. One process looks (rank 0) and tells the others.
-FoundCheckpoint find_newest(const std::string& run_path, Verify verify);
+/// The newest checkpoint, of a step before `below`, that is complete and verifies. One process looks (rank 0) and tells
+/// the others.
+FoundCheckpoint find_newest(const std::string& run_path, Verify verify,
+                            int64_t below = std::numeric_limits<int64_t>::max());
+/// The step in the name of a checkpoint's directory; -1 where it has none.
+int64_t step_in(const std::string& path);
 /// PATH of the user: a checkpoint, or a run's directory (its newest good one). Error (65) if there is none.
 FoundCheckpoint find_checkpoint(const std::string& path, Verify verify);
 
-/// Keeps the newest `keep` (at least one) good checkpoints and the one with the least validation loss; removes the
-/// other good ones. Those that do not verify are left alone. Returns what could not be removed.
-std::vector<std::string> apply_retention(const std::string& run_path, int64_t keep);
+/// Which checkpoints stay when a new one is there.
+struct Retention {
+  int64_t keep = 3;        ///< the newest; at least one
+  int64_t keep_every = 0;  ///< besides, those of steps that it divides; 0: none
+};
+struct Removal {
+  std::vector<std::string> removed, kept;  ///< names, newest first; what is not whole is in neither
+  int64_t bytes = 0;                       ///< of what was removed
+  std::vector<std::string> warnings;       ///< what could not be removed, or why nothing may be
+};
+/// Removes the whole checkpoints that `retention` does not name; the one with the least validation loss always stays.
+/// Nothing is removed unless one that stays is verified: read back by its writers, or read here to its last byte.
+/// \param dry_run  only says what it would do.
+Removal apply_retention(const std::string& run_path, const Retention& retention, bool dry_run = false);
 
 }  // namespace bessemer::trainer

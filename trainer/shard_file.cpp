@@ -48,16 +48,18 @@ std::vector<StoredChunk> name_chunks(std::span<const Chunk> chunks) {
 }
 
 // Lays the file out and fills in the offsets.
-void lay_out(const std::string& path, std::span<const Chunk> chunks, std::vector<StoredChunk>& stored) {
+data::Layout lay_out(const std::string& path, const std::string& origin, std::span<const Chunk> chunks,
+                     std::vector<StoredChunk>& stored) {
   std::vector<data::LayoutDataset> datasets;
   int64_t bytes = 0;
   for (std::size_t i = 0; i < chunks.size(); ++i) {
     datasets.push_back({stored[i].stored, data::Dtype::kF32, visible_shape(chunks[i])});
     bytes += chunks[i].count * kElement;
   }
-  check_size_limit(path, bytes);  // before HDF5, which sets the file's size
-  const auto offsets = data::create_layout(path, datasets, {});
-  for (StoredChunk& s : stored) s.offset = static_cast<int64_t>(offsets.at(s.stored));
+  check_size_limit(path, bytes);  // before HDF5, which sets a file's size
+  auto layout = data::plan_layout(path, datasets, {{"origin", origin}});
+  for (StoredChunk& s : stored) s.offset = static_cast<int64_t>(layout.offsets.at(s.stored));
+  return layout;
 }
 
 struct Span {  // bytes of the file that come from memory
@@ -66,19 +68,23 @@ struct Span {  // bytes of the file that come from memory
   const char* data;
 };
 
-std::vector<Span> spans_of(std::span<const Chunk> chunks, const std::vector<StoredChunk>& stored) {
+std::vector<Span> spans_of(std::span<const Chunk> chunks, const std::vector<StoredChunk>& stored,
+                           const data::Layout& layout) {
   std::vector<Span> spans;
   for (std::size_t i = 0; i < chunks.size(); ++i) {
     const int64_t begin = stored[i].offset;
     const int64_t bytes = chunks[i].count * kElement;
     if (bytes > 0) spans.push_back({begin, begin + bytes, reinterpret_cast<const char*>(chunks[i].data)});
   }
+  for (const auto& piece : layout.own) {
+    const auto begin = static_cast<int64_t>(piece.offset);
+    spans.push_back({begin, begin + static_cast<int64_t>(piece.bytes.size()), piece.bytes.data()});
+  }
   std::sort(spans.begin(), spans.end(), [](const Span& a, const Span& b) { return a.begin < b.begin; });
   return spans;
 }
 
-// Writes block by block. A block that lies within one chunk goes straight from the chunk's memory; one that also holds
-// HDF5's own bytes is put together in a buffer.
+// Writes block by block. A block that lies within one span goes straight from its memory; others are put together.
 std::vector<uint32_t> write_blocks(const Descriptor& file, const std::string& path, int64_t size,
                                    const std::vector<Span>& spans) {
   std::vector<uint32_t> checksums;
@@ -93,7 +99,6 @@ std::vector<uint32_t> write_blocks(const Descriptor& file, const std::string& pa
       source = span->data + (begin - span->begin);
     } else {
       buffer.assign(static_cast<std::size_t>(bytes), 0);
-      read_at(file, path, begin, buffer.data(), bytes);
       for (auto s = span; s != spans.end() && s->begin < begin + bytes; ++s) {
         const int64_t from = std::max(s->begin, begin);
         const int64_t to = std::min(s->end, begin + bytes);
@@ -118,19 +123,22 @@ FileRecord record_of(const std::string& name, std::string_view bytes) {
   return record;
 }
 
-ShardInfo write_shard(const std::string& directory, const std::string& name, std::span<const Chunk> chunks,
-                      const std::function<void(std::string_view)>& reached) {
+std::string origin_text(const std::string& run_id, const std::string& save_id, int64_t step, int rank) {
+  return concat(kOrigin, run_id, ", save ", save_id, ", step ", step, ", rank ", rank);
+}
+
+ShardInfo write_shard(const std::string& directory, const std::string& name, const std::string& origin,
+                      std::span<const Chunk> chunks, const std::function<void(std::string_view)>& reached) {
   const std::string path = directory + "/" + name;
   ShardInfo shard{{name, 0, {}}, name_chunks(chunks)};
-  reached("lay out shard");
-  lay_out(path, chunks, shard.chunks);
-  const auto spans = spans_of(chunks, shard.chunks);
-  const Descriptor file = open_file(path, O_RDWR);
-  const int64_t size = std::max(file_size(path), spans.empty() ? 0 : spans.back().end);
+  const auto layout = lay_out(path, origin, chunks, shard.chunks);
+  const auto size = static_cast<int64_t>(layout.size);
+  reached("create shard");
+  const Descriptor file = open_file(path, O_RDWR | O_CREAT | O_TRUNC);
   reached("reserve shard");
   reserve(file, path, size);
   reached("write shard");
-  shard.file = {name, size, write_blocks(file, path, size, spans)};
+  shard.file = {name, size, write_blocks(file, path, size, spans_of(chunks, shard.chunks, layout))};
   reached("sync shard");
   sync_file(file, path);
   return shard;
@@ -144,10 +152,10 @@ const VerifiedFiles::Block& VerifiedFiles::block(std::size_t file, int64_t index
     }
   }
   const FileRecord& record = files_[file];
-  const std::string path = directory_ + "/" + record.name;
+  const std::string path = directory_->file(record.name);
   const int64_t bytes = block_size(record.size, index);
   Block fresh{file, index, std::vector<char>(static_cast<std::size_t>(bytes))};
-  const Descriptor handle = open_file(path, O_RDONLY);
+  const Descriptor handle = directory_->open(record.name);
   const int64_t got = read_at(handle, path, index * kBlockBytes, fresh.bytes.data(), bytes);
   BESSEMER_CHECK_DATA(got == bytes, path, ": block ", index, " of ", what, " is cut short: ", got, " of ", bytes,
                       " bytes; restore the file or resume from another checkpoint");
@@ -172,13 +180,14 @@ void VerifiedFiles::read(std::size_t file, int64_t offset, int64_t bytes, void* 
   }
 }
 
-std::vector<int64_t> VerifiedFiles::bad_blocks(std::size_t file) const {
+std::vector<int64_t> VerifiedFiles::bad_blocks(std::size_t file, bool from_disk) const {
   const FileRecord& record = files_[file];
-  const std::string path = directory_ + "/" + record.name;
-  const bool right_size = file_size(path) == record.size;
+  const std::string path = directory_->file(record.name);
+  const bool right_size = directory_->size(record.name) == record.size;
   std::vector<int64_t> bad;
   std::vector<char> buffer(static_cast<std::size_t>(std::min(record.size, kBlockBytes)));
-  const Descriptor handle = open_file(path, O_RDONLY);
+  const Descriptor handle = directory_->open(record.name);
+  if (from_disk) posix_fadvise(handle.get(), 0, 0, POSIX_FADV_DONTNEED);  // advice: where it is not taken, no harm
   for (int64_t index = 0; index < block_count(record.size); ++index) {
     const int64_t bytes = block_size(record.size, index);
     const bool good =

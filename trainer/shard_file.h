@@ -2,10 +2,13 @@
 #include <cstdint>
 #include <functional>
 #include <list>
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include "trainer/files.h"
 
 namespace bessemer::trainer {
 
@@ -22,7 +25,7 @@ struct Chunk {
   int64_t end = 0;
   int64_t first = 0;
   int64_t count = 0;
-  const float* data = nullptr;  ///< host, `count` elements, untouched until save_checkpoint returns
+  const float* data = nullptr;  ///< host, `count` elements, untouched until the save has ended
 };
 
 /// A file and its CRC32C per kBlockBytes: no byte of it is outside a checksum.
@@ -53,22 +56,28 @@ struct ShardInfo {
   std::vector<StoredChunk> chunks;
 };
 
-/// Writes one HDF5 file with the chunks: HDF5 makes the layout, we reserve, write and checksum the bytes and fsync.
-/// The checksums come from the memory that is written, not from reading back.
+/// What a shard says of itself inside: a file that was moved into another checkpoint can be told from a damaged one.
+std::string origin_text(const std::string& run_id, const std::string& save_id, int64_t step, int rank);
+inline constexpr std::string_view kOrigin = "bessemer shard of run ";  ///< how it begins
+
+/// Writes one HDF5 file with the chunks: HDF5 makes the layout in memory; we reserve the space before the first byte,
+/// write and fsync. The checksums, of HDF5's own bytes too, come from the memory that is written.
+/// \param origin   its origin_text: kept in the file, as the text attribute "origin".
 /// \param reached  called by name before each step.
 /// Errors: Error (69); a half-written file may stay.
-ShardInfo write_shard(const std::string& directory, const std::string& name, std::span<const Chunk> chunks,
-                      const std::function<void(std::string_view)>& reached);
+ShardInfo write_shard(const std::string& directory, const std::string& name, const std::string& origin,
+                      std::span<const Chunk> chunks, const std::function<void(std::string_view)>& reached);
 
 /// Bytes of recorded files, each block checked against its checksum before any of it is handed out.
 class VerifiedFiles {
  public:
-  VerifiedFiles(std::string directory, std::vector<FileRecord> files)
+  VerifiedFiles(std::shared_ptr<const Directory> directory, std::vector<FileRecord> files)
       : directory_(std::move(directory)), files_(std::move(files)) {}
   /// Error (65) naming file, block and `what` is read.
   void read(std::size_t file, int64_t offset, int64_t bytes, void* out, const std::string& what) const;
   /// The blocks of a file that are not as recorded; all of them where the size differs.
-  std::vector<int64_t> bad_blocks(std::size_t file) const;
+  /// \param from_disk  past the page cache, as far as the system lets us.
+  std::vector<int64_t> bad_blocks(std::size_t file, bool from_disk = false) const;
   const FileRecord& record(std::size_t file) const { return files_[file]; }
 
  private:
@@ -79,7 +88,7 @@ class VerifiedFiles {
   };
   const Block& block(std::size_t file, int64_t index, const std::string& what) const;
 
-  std::string directory_;
+  std::shared_ptr<const Directory> directory_;
   std::vector<FileRecord> files_;
   mutable std::list<Block> recent_;  ///< newest first: a slice along dim 1 comes back to each shard again and again
 };

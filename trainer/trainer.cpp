@@ -1,5 +1,6 @@
 #include "trainer/trainer.h"
 
+#include <array>
 #include <bit>
 #include <chrono>
 #include <cmath>
@@ -61,7 +62,7 @@ BatchPlan plan_batch(const TrainOptions& train, int64_t virtual_dp, int64_t dp) 
 struct Trainer::Totals {
   parallel::ExactSum loss, squares;
   int64_t weight = 0;
-  int64_t stops = 0;
+  Votes votes;
   double nominal = 1;  ///< tokens of a full global batch
 };
 
@@ -71,7 +72,7 @@ Trainer::Trainer(models::Model& model, const TrainerOptions& options, const para
       flat_(model, grid, flat_options(options)), gradients_(flat_, grid, plan_.local_shards),
       loss_scale_(options.train.precision == Precision::kFp16 ? LossScale(options.loss_scale) : LossScale()) {}
 
-StepResult Trainer::step(const NextBatch& next, bool stop_asked) {
+StepResult Trainer::step(const NextBatch& next, const Votes& votes) {
   StepResult result;
   Stopwatch whole, lap;
   Totals totals;
@@ -81,7 +82,7 @@ StepResult Trainer::step(const NextBatch& next, bool stop_asked) {
   gradients_.finish();
   lap.lap(result.times.communication);
   totals.squares = gradients_.own_squares();
-  totals.stops = stop_asked ? 1 : 0;
+  totals.votes = votes;
   sum_over_ranks(totals);
 
   // Gradients are of loss_scale * sum / nominal; what is wanted is the mean over the tokens that counted.
@@ -105,7 +106,7 @@ StepResult Trainer::step(const NextBatch& next, bool stop_asked) {
   tokens_ += totals.weight;
   result.step = ++step_;
   result.tokens = tokens_;
-  result.stop = totals.stops > 0;
+  result.votes = totals.votes;
   lap.lap(result.times.optimizer);
   whole.lap(result.times.total);
   return result;
@@ -137,15 +138,17 @@ void Trainer::sum_over_ranks(Totals& totals) const {
   if (grid_.tp.rank() != 0) totals.loss = {}, totals.weight = 0;
   const auto loss = totals.loss.words(), squares = totals.squares.words();
   const auto n = static_cast<int64_t>(loss.size());
-  auto packed = at::empty({2 * n + 2}, at::kLong);
+  Votes& votes = totals.votes;
+  const std::array<int64_t*, 5> counts{&totals.weight, &votes.stop, &votes.save, &votes.finished, &votes.failed};
+  auto packed = at::empty({2 * n + static_cast<int64_t>(counts.size())}, at::kLong);
   auto* words = packed.data_ptr<int64_t>();
   std::copy(loss.begin(), loss.end(), words);
   std::copy(squares.begin(), squares.end(), words + n);
-  words[2 * n] = totals.weight, words[2 * n + 1] = totals.stops;
+  for (std::size_t i = 0; i < counts.size(); ++i) words[2 * n + static_cast<int64_t>(i)] = *counts[i];
   grid_.world.all_reduce(packed);
   totals.loss = parallel::ExactSum::from_words({words, static_cast<std::size_t>(n)});
   totals.squares = parallel::ExactSum::from_words({words + n, static_cast<std::size_t>(n)});
-  totals.weight = words[2 * n], totals.stops = words[2 * n + 1];
+  for (std::size_t i = 0; i < counts.size(); ++i) *counts[i] = words[2 * n + static_cast<int64_t>(i)];
 }
 
 void Trainer::update(double factor, double lr) {

@@ -39,6 +39,14 @@ struct StepTimes {
   double data = 0, forward = 0, backward = 0, communication = 0, optimizer = 0, total = 0;
 };
 
+/// What each rank has to tell all others; added up in the one collective that a step makes anyway.
+struct Votes {
+  int64_t stop = 0;      ///< 1: asks to stop after this step
+  int64_t save = 0;      ///< 1: a checkpoint is due
+  int64_t finished = 0;  ///< 1, 1 in `failed`: how far our part of a checkpoint is (CheckpointSaver::Votes)
+  int64_t failed = 0;
+};
+
 /// What a step gives, the same on every rank (but the times).
 struct StepResult {
   int64_t step = 0;  ///< steps done, this one included
@@ -48,7 +56,7 @@ struct StepResult {
   double loss_scale = 1;
   int64_t tokens = 0;    ///< counted so far in the run
   bool skipped = false;  ///< overflow: no update
-  bool stop = false;     ///< some rank asked to stop
+  Votes votes;           ///< of all ranks
   StepTimes times;
 };
 
@@ -64,7 +72,7 @@ class Trainer {
   /// One optimizer update from micro_steps() micro-batches.
   /// Errors: Error (77) where the loss or a gradient of an fp32 or bf16 run is not finite, naming where; the weights
   /// are then as before the step.
-  StepResult step(const NextBatch& next, bool stop_asked = false);
+  StepResult step(const NextBatch& next, const Votes& votes = {});
 
   /// Mean loss over `batches` micro-batches of each rank, dropout off.
   double evaluate(const NextBatch& next, int64_t batches);

@@ -102,12 +102,14 @@ TEST(Changed, LetsOnlyTheDocumentedOptionsChange) {
   for (const auto& o : visit(config)) {
     if (o.on_resume == OnResume::kMayChange) free.push_back(o.name);
   }
-  EXPECT_THAT(free, ElementsAre("run.dir", "run.resume", "data.path", "data.verify", "model.preset", "parallel.dp",
-                                "parallel.tp", "parallel.sequence_parallel", "parallel.zero", "parallel.backend",
-                                "parallel.device", "parallel.threads", "parallel.bucket_mb", "parallel.share_gpu",
-                                "train.steps", "train.tokens", "train.epochs", "train.wall_time", "train.micro_batch",
-                                "train.eval_every", "train.eval_batches", "checkpoint.every", "checkpoint.keep",
-                                "log.every", "log.tensorboard"));
+  EXPECT_THAT(free,
+              ElementsAre("run.dir", "run.resume", "run.init_from", "run.on_corrupt", "data.path", "data.verify",
+                          "model.preset", "parallel.dp", "parallel.tp", "parallel.sequence_parallel", "parallel.zero",
+                          "parallel.backend", "parallel.device", "parallel.threads", "parallel.bucket_mb",
+                          "parallel.share_gpu", "train.steps", "train.tokens", "train.epochs", "train.wall_time",
+                          "train.micro_batch", "train.precision", "train.eval_every", "train.eval_batches", "checkpoint.every",
+                          "checkpoint.interval", "checkpoint.keep", "checkpoint.keep_every", "checkpoint.asynchronous",
+                          "checkpoint.read_back", "log.every", "log.tensorboard"));
 }
 
 }  // namespace

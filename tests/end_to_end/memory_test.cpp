@@ -58,7 +58,7 @@ TEST_P(Memory, PredictedPeakIsWithinFivePercentOfTheMeasured) {
   const int64_t before = memory.in_use();
   const auto model = models::make_model(models::resolve(GetParam().model), {}, false);
   Trainer trainer(*model, options, {});
-  const auto account = account_memory(*model, options, parallel::Topology(1, 1));
+  const auto account = account_memory(*model, options, parallel::Topology(1, 1), Copy::kNone);
   const_cast<HostMemory&>(memory).reset_peak();
   for (int i = 0; i < 2; ++i) trainer.step([&] { return random_batch(trainer.plan().micro_batch, model->options()); });
   const auto measured = static_cast<double>(memory.peak() - before);

@@ -1,121 +1,37 @@
 // A run that ends anywhere and goes on from its newest checkpoint is the unbroken run. Ranks are threads, files are
 // real.
-#include <gtest/gtest.h>
-
-#include <filesystem>
-
-#include "data/corpus.h"
-#include "data/tokenizer.h"
-#include "tests/support/gpt_run.h"
-#include "tests/support/run_files.h"
-#include "trainer/run.h"
+#include "tests/support/resume_fixture.h"
 
 namespace bessemer::trainer {
 namespace {
 
-using tests::checkpoint_path;
-using tests::GptLayout;
-
-constexpr int64_t kSteps = 12;
-
-/// A data set and a training of it; every run of it lives in a directory of its own.
-class Resume : public testing::Test {
- protected:
-  Resume() : data_(tests::make_data(files_)) {
-    shape_ = tests::gpt2_like();
-    shape_.vocab = data::open_tokenizer(data_)->vocab_size();
-    options_ = tests::gpt_training(8);
-    options_.train.steps = kSteps, options_.train.micro_batch = 2, options_.train.eval_every = 4,
-    options_.train.eval_batches = 2;
-    options_.optimizer.warmup = 3;
-  }
-
-  std::string dir(const std::string& name) const { return files_.file(name); }
-
-  /// Trains in a directory, from its newest checkpoint if there is one.
-  RunEnd train(const std::string& path, const GptLayout& layout, int64_t every = 1) {
-    RunEnd end;
-    auto options = options_;
-    options.parallel.tp = layout.tp, options.parallel.zero = layout.zero,
-    options.parallel.sequence_parallel = layout.sequence_parallel;
-    const std::string from = find_newest(path, Verify::kAll).path;
-    std::FILE* silent = std::fopen("/dev/null", "w");
-    tests::run_ranks(
-        layout.ranks,
-        [&](const parallel::Grid& grid) {
-          const auto model = models::make_model(shape_, grid, layout.sequence_parallel);
-          Trainer trainer(*model, options, grid);
-          CheckpointOptions checkpoint;
-          checkpoint.every = every, checkpoint.keep = 100;
-          RunParts parts{grid.rank == 0 ? RunDirectory::claim(path) : RunDirectory::join(path),
-                         data::Corpus::open(data_, "train", shape_.sequence),
-                         data::Corpus::open(data_, "val", shape_.sequence), data::ObjectiveKind::kCausal, checkpoint};
-          parts.config = "[run]\n", parts.resume_from = from, parts.out = silent;
-          const auto mine = run(trainer, parts);
-          if (grid.rank == 0) end = mine;
-        },
-        layout.tp);
-    std::fclose(silent);
-    return end;
-  }
-
-  /// A copy of a run as it was when it died somewhere between the saves of `step` and `step` + 1: no later checkpoints,
-  /// but later lines of metrics, the last one torn.
-  void die_after(const std::string& run, int64_t step, const std::string& copy) {
-    std::filesystem::copy(run, copy, std::filesystem::copy_options::recursive);
-    for (int64_t s = step + 1; s <= kSteps; ++s) std::filesystem::remove_all(checkpoint_path(copy, s));
-    std::ofstream(copy + "/metrics.jsonl", std::ios::app) << "{\"step\":" << step + 1 << ",\"lo";
-  }
-
-  /// Times tell the lives apart: up to `step` they are the first one's, or it began anew.
-  static void expect_went_on_from(int64_t step, const std::string& run, const std::string& whole) {
-    const auto ms = tests::metric(run, "ms"), before = tests::metric(whole, "ms");
-    EXPECT_EQ(ms.at(step), before.at(step)) << run << " began anew";
-    EXPECT_NE(ms.at(step + 1), before.at(step + 1)) << run;
-  }
-
-  void expect_resumes_bit_for_bit(const GptLayout& layout, const std::string& name) {
-    const std::string whole = dir(name);
-    ASSERT_EQ(train(whole, layout).code, ExitCode::kDone);
-    ASSERT_EQ(tests::metric(whole, "loss").size(), static_cast<std::size_t>(kSteps));
-    for (const int64_t step : {1, 4, 7, 11}) {
-      const std::string broken = dir(name + "-" + std::to_string(step));
-      die_after(whole, step, broken);
-      const auto end = train(broken, layout);
-      EXPECT_EQ(end.step, kSteps);
-      expect_went_on_from(step, broken, whole);
-      EXPECT_EQ(tests::difference(broken, whole, kSteps), "") << layout.name() << ", from step " << step;
-      std::filesystem::remove_all(broken);
-    }
-  }
-
-  tests::TemporaryDirectory files_;
-  std::string data_;
-  models::ModelOptions shape_;
-  TrainerOptions options_;
-};
-
-TEST_F(Resume, OnTheSameLayoutEqualsTheUnbrokenRunBitForBit) {
-  expect_resumes_bit_for_bit({1, 1}, "one");
-  expect_resumes_bit_for_bit({4, 2}, "grid");
-  expect_resumes_bit_for_bit({4, 2, true, true}, "zero");
+// Dropout on; four micro-steps a step; the warm-up ends at step 3, the epoch within step 11, shards anywhere.
+TEST_F(Resume, AtEveryStepEqualsTheUnbrokenRunBitForBit) {
+  const auto windows = data::Corpus::open(data_, "train", shape_.sequence)->windows();
+  ASSERT_LT(windows, 20 * options_.train.global_batch) << "no epoch ends in this run";
+  ASSERT_NE(windows % options_.train.global_batch, 0) << "none ends within a step";
+  expect_resumes_bit_for_bit({1, 1}, "one", 1);
+  expect_resumes_bit_for_bit({4, 2}, "grid", 6);
+  expect_resumes_bit_for_bit({2, 1, true}, "zero", 6);
+  expect_resumes_bit_for_bit({4, 2, true, true}, "all", 7);
 }
 
 TEST_F(Resume, KeepsTheLossScaleAndWhatItCounts) {
+  make_small();
   options_.train.precision = Precision::kFp16;
   options_.loss_scale.initial = 1 << 21, options_.loss_scale.growth_every = 3;
-  expect_resumes_bit_for_bit({2, 1}, "fp16");
+  expect_resumes_bit_for_bit({1, 1}, "fp16", 3);
   const auto scales = tests::metric(dir("fp16"), "loss_scale");
   EXPECT_NE(scales.at(1), scales.at(kSteps)) << "the scale never moved: nothing was shown";
   options_.train.precision = Precision::kBf16;
-  expect_resumes_bit_for_bit({2, 2, false, true}, "bf16");
+  expect_resumes_bit_for_bit({2, 2, false, true}, "bf16", 9);
 }
 
 TEST_F(Resume, OnAnyOtherLayoutGoesOnAlike) {
   ASSERT_EQ(train(dir("whole"), {4, 2}).code, ExitCode::kDone);
   const auto loss = tests::metric(dir("whole"), "loss"), norm = tests::metric(dir("whole"), "grad_norm"),
              eval = tests::metric(dir("whole"), "eval_loss");
-  EXPECT_EQ(eval.size(), 3u);
+  EXPECT_EQ(eval.size(), 6u);
   for (const GptLayout& layout :
        std::vector<GptLayout>{{1, 1}, {2, 1, true}, {2, 2}, {4, 1, true}, {4, 4, false, true}, {4, 2, true}}) {
     const std::string moved = dir("moved");
@@ -132,6 +48,24 @@ TEST_F(Resume, OnAnyOtherLayoutGoesOnAlike) {
   }
 }
 
+TEST_F(Resume, InAnotherPrecisionGoesOnAlike) {
+  make_small();
+  using P = Precision;
+  for (const auto& [before, after] : std::vector<std::pair<P, P>>{{P::kFp32, P::kBf16}, {P::kFp32, P::kFp16}, {P::kFp16, P::kFp32}, {P::kBf16, P::kFp32}}) {
+    options_.train.precision = before;
+    ASSERT_EQ(train(dir("before"), {2, 1, true}).code, ExitCode::kDone);
+    die_after(dir("before"), 10, dir("after"));
+    options_.train.precision = after;
+    ASSERT_EQ(train(dir("after"), {1, 1}).step, kSteps);
+    const auto loss = tests::metric(dir("before"), "loss"), scale = tests::metric(dir("after"), "loss_scale");
+    for (const auto& [step, value] : tests::metric(dir("after"), "loss"))
+      EXPECT_NEAR(value / loss.at(step), 1, 0.01) << "step " << step;
+    EXPECT_EQ(scale.at(11), after == P::kFp16 ? options_.loss_scale.initial : 1.0);
+    std::filesystem::remove_all(dir("before"));
+    std::filesystem::remove_all(dir("after"));
+  }
+}
+
 TEST_F(Resume, FromAZeroRunWithoutZeroKeepsItsState) {
   ASSERT_EQ(train(dir("whole"), {2, 1, true}).code, ExitCode::kDone);
   die_after(dir("whole"), 5, dir("moved"));
@@ -142,18 +76,31 @@ TEST_F(Resume, FromAZeroRunWithoutZeroKeepsItsState) {
             tests::checkpoint_tensors(checkpoint_path(dir("whole"), kSteps)));
 }
 
-TEST_F(Resume, WithVirtualShardsGivesTheSameBitsOnAnotherNumberOfRanks) {
-  options_.parallel.virtual_dp = 4;
-  ASSERT_EQ(train(dir("whole"), {4, 1}).code, ExitCode::kDone);
-  for (const int ranks : {1, 2}) {
-    const std::string moved = dir("moved" + std::to_string(ranks));
-    die_after(dir("whole"), 5, moved);
-    ASSERT_EQ(train(moved, {ranks, 1}).step, kSteps);
-    expect_went_on_from(5, moved, dir("whole"));
-    EXPECT_EQ(tests::metric_bits(moved), tests::metric_bits(dir("whole"))) << ranks;
-    EXPECT_EQ(tests::checkpoint_tensors(checkpoint_path(moved, kSteps)),
-              tests::checkpoint_tensors(checkpoint_path(dir("whole"), kSteps)));
+TEST_F(Resume, WithVirtualShardsGivesTheSameBitsOnEveryDpAndAcrossChangesOfIt) {
+  options_.parallel.virtual_dp = 8, options_.train.micro_batch = 1;
+  ASSERT_EQ(train(dir("whole"), {8, 1}).code, ExitCode::kDone);
+  const auto expect_same = [&](const std::string& run, const std::string& what) {
+    EXPECT_TRUE(tests::metric_bits(run) == tests::metric_bits(dir("whole"))) << what;
+    EXPECT_TRUE(tests::checkpoint_tensors(checkpoint_path(run, kSteps)) ==
+                tests::checkpoint_tensors(checkpoint_path(dir("whole"), kSteps)))
+        << what;
+    std::filesystem::remove_all(run);
+  };
+  for (const GptLayout& layout : std::vector<GptLayout>{{1, 1}, {2, 1, true}, {4, 1}, {4, 1, true}}) {
+    ASSERT_EQ(train(dir("other"), layout).step, kSteps);
+    expect_same(dir("other"), layout.name());
   }
+  // One run that changes dp and ZeRO at each of its resumes.
+  std::string before = dir("whole");
+  for (const auto& [step, layout] :
+       std::vector<std::pair<int64_t, GptLayout>>{{5, {1, 1}}, {9, {4, 1, true}}, {13, {2, 1}}, {17, {8, 1, true}}}) {
+    const std::string moved = dir("moved" + std::to_string(step));
+    die_after(before, step, moved);
+    ASSERT_EQ(train(moved, layout).step, kSteps);
+    expect_went_on_from(step, moved, before);
+    before = moved;
+  }
+  expect_same(before, "8, 1, 4 with ZeRO, 2, 8 with ZeRO");
 }
 
 TEST_F(Resume, OnOtherDataIsRefused) {

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "configs/text.h"
+#include "launch/environment.h"
 #include "launch/report.h"
 #include "tests/support/thread_world.h"
 
@@ -71,13 +72,16 @@ TEST(AgreeRanks, CountsThoseThatSayTheSame) {
   });
 }
 
-TEST(AgreeOnConfigurationRanks, NamesTheOptionThatDiffers) {
+TEST(AgreeOnRanks, NamesTheOptionThatDiffers) {
   tests::run_ranks(2, [](const parallel::Grid& grid) {
     configs::RunConfig config;
-    EXPECT_NO_THROW(agree_on_configuration(grid.world, configs::to_text(config)));
+    const auto agree_all = [&] {
+      agree_on(grid.world, configs::to_text(config), ExitCode::kUsage, "different options", "give all the same file");
+    };
+    EXPECT_NO_THROW(agree_all());
     if (grid.rank == 1) config.train.steps = 7;
     try {
-      agree_on_configuration(grid.world, configs::to_text(config));
+      agree_all();
       ADD_FAILURE();
     } catch (const AgreedError& e) {
       EXPECT_EQ(e.code(), ExitCode::kUsage);
@@ -85,6 +89,56 @@ TEST(AgreeOnConfigurationRanks, NamesTheOptionThatDiffers) {
                                   HasSubstr("give all the same file")));
     }
   });
+}
+
+TEST(AgreeOnRanks, NamesTheLibraryAndTheRank) {
+  tests::run_ranks(4, [](const parallel::Grid& grid) {
+    nlohmann::ordered_json here{{"bessemer", "1"}, {"libtorch", "2.11"}, {"processor", std::to_string(grid.rank)}};
+    EXPECT_NO_THROW(agree_on_environment(grid.world, here, "data-1"));  // processors may differ
+    if (grid.rank == 2) here["libtorch"] = "2.10";
+    if (grid.rank == 3) here["libnccl.so.2"] = "7 bytes";
+    try {
+      agree_on_environment(grid.world, here, grid.rank == 2 ? "data-2" : "data-1");
+      ADD_FAILURE();
+    } catch (const AgreedError& e) {
+      EXPECT_EQ(e.code(), ExitCode::kEnvironment);
+      EXPECT_THAT(e.what(), AllOf(HasSubstr("rank 0 has libtorch = 2.11, rank 2 has libtorch = 2.10"),
+                                  HasSubstr("rank 0 has data = data-1, rank 2 has data = data-2")));
+    }
+    try {
+      agree_on_environment(grid.world, here, "data-1");
+      ADD_FAILURE();
+    } catch (const AgreedError& e) {
+      EXPECT_THAT(e.what(), HasSubstr("libtorch = 2.10"));
+    }
+  });
+}
+
+TEST(Promise, SaysWhichBitsHoldAndWhyOthersDoNot) {
+  nlohmann::json now{{"environment", {{"libtorch", "2.11"}, {"processor", "a"}}},
+                     {"layout",
+                      {{"dp", 4},
+                       {"tp", 1},
+                       {"threads", 2},
+                       {"micro_batch", 3},
+                       {"sequence_parallel", false},
+                       {"zero", false},
+                       {"virtual_dp", 0}}}};
+  EXPECT_THAT(promise(now, {}), AllOf(HasSubstr("same bits"), HasSubstr("another dp only within rounding")));
+  auto then = now;
+  EXPECT_THAT(promise(now, then), HasSubstr("bit for bit as if unbroken"));
+  then["layout"]["zero"] = true;
+  EXPECT_THAT(promise(now, then), HasSubstr("bit for bit as if unbroken"));
+  then["layout"]["dp"] = 2;
+  EXPECT_THAT(promise(now, then), AllOf(HasSubstr("not bit for bit"), HasSubstr("dp was 2 and is 4")));
+  now["layout"]["virtual_dp"] = then["layout"]["virtual_dp"] = 8;
+  EXPECT_THAT(promise(now, then), AllOf(HasSubstr("same bits: dp was 2 and is 4"), HasSubstr("any dp that divides 8")));
+  then["layout"]["threads"] = 1;
+  then["environment"]["libtorch"] = "2.10";
+  EXPECT_THAT(promise(now, then), AllOf(HasSubstr("not bit for bit"), HasSubstr("threads was 1 and is 2"),
+                                        HasSubstr("libtorch was 2.10 and is 2.11")));
+  then["environment"] = nullptr;  // format version 1
+  EXPECT_THAT(promise(now, then), HasSubstr("processor was not known and is a"));
 }
 
 }  // namespace

@@ -29,11 +29,13 @@ inline std::string some_text(int64_t words, uint64_t seed = 1) {
 }
 
 /// Token shards of characters, of which there are an odd number, in DIR/data.
-inline std::string make_data(const TemporaryDirectory& directory, const std::string& name = "data", uint64_t seed = 1) {
+inline std::string make_data(const TemporaryDirectory& directory, const std::string& name = "data", uint64_t seed = 1,
+                             int64_t words = 3000, int64_t shard_tokens = 512'000'000) {
   const std::string text = directory.file(name + ".txt");
-  std::ofstream(text) << some_text(3000, seed);
+  std::ofstream(text) << some_text(words, seed);
   data::BuildOptions options;
   options.inputs = {text}, options.out = directory.file(name), options.tokenizer = "chars";
+  options.shard_tokens = shard_tokens;
   data::build(options, [](const data::BuildProgress&) { return true; });
   return options.out;
 }

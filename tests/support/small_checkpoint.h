@@ -37,20 +37,36 @@ struct Parts {
   }
 };
 
+inline const trainer::Reached kNothing = [](std::string_view) {};
+
+/// What two ranks save at `step`.
+inline trainer::SavePlan small_plan(const std::string& run, int64_t step, std::vector<int> writers = {0, 1}) {
+  return {run, "00000000000000aa", trainer::random_hex() + "-1", step, std::move(writers)};
+}
+
+inline Parts small_parts(int rank, int64_t step) {
+  Parts parts;
+  parts.add("params/w", step, {3, 5}, 1, rank == 0 ? 0 : 2, rank == 0 ? 2 : 5);
+  parts.add("momentum/b", step, {7}, 0, 0, 7, rank == 0 ? 0 : 3, rank == 0 ? 3 : 4);
+  if (rank == 1) parts.add("variance/s", step, {}, 0, 0, 1);
+  return parts;
+}
+
+inline trainer::Manifest small_manifest(int64_t step, double loss = std::nan("")) {
+  trainer::Manifest manifest;
+  manifest.validation_loss = loss, manifest.state = {{"t", step}}, manifest.config = "[run]\n";
+  manifest.environment = {{"bessemer", "test"}}, manifest.read_back = true;
+  return manifest;
+}
+
 /// Two writers without a Group: a matrix cut along dim 1, a vector cut flat, a scalar.
-inline std::string save_small(
-    const std::string& run, int64_t step, double loss = std::nan(""),
-    const trainer::Reached& reached = [](std::string_view) {}) {
-  const auto plan = trainer::begin_save(run, step, 2, 200, reached);
-  trainer::Manifest manifest{plan.save_id, step, loss, {}, {{"t", step}}, "[run]\n", ""};
-  for (int rank = 0; rank < 2; ++rank) {
-    Parts parts;
-    parts.add("params/w", step, {3, 5}, 1, rank == 0 ? 0 : 2, rank == 0 ? 2 : 5);
-    parts.add("momentum/b", step, {7}, 0, 0, 7, rank == 0 ? 0 : 3, rank == 0 ? 3 : 4);
-    if (rank == 1) parts.add("variance/s", step, {}, 0, 0, 1);
-    manifest.rank_files.push_back(trainer::write_rank(plan, rank, rank, parts.chunks, reached));
+inline std::string save_small(const std::string& run, int64_t step, double loss = std::nan(""),
+                              const trainer::Reached& reached = kNothing) {
+  const auto plan = small_plan(run, step);
+  for (const int rank : plan.writers) {
+    trainer::write_rank(plan, rank, small_parts(rank, step).chunks, true, reached);
   }
-  return trainer::publish(plan, manifest, reached);
+  return trainer::publish(plan, small_manifest(step, loss), reached);
 }
 
 /// True where the checkpoint gives back exactly what save_small put in.

@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <filesystem>
@@ -45,7 +46,7 @@ void write_plainly(const std::string& path, const std::string& bytes) {
 TEST(Checkpoint, GivesBackWhatWasSaved) {
   tests::TemporaryDirectory run;
   const auto path = save_small(run.path(), 3, 1.5);
-  EXPECT_TRUE(verify_checkpoint(path).empty());
+  EXPECT_TRUE(verify_checkpoint(path).problems.empty());
   const auto checkpoint = CheckpointReader::open(path, Verify::kAll);
   EXPECT_TRUE(holds_small(checkpoint, 3));
   EXPECT_EQ(checkpoint.state()["t"], 3);
@@ -70,7 +71,7 @@ TEST(Checkpoint, AFlipOfAnyByteOfAnyFileIsNoticed) {
     }
   }
   EXPECT_GT(flips, 1000);
-  EXPECT_TRUE(verify_checkpoint(path).empty());
+  EXPECT_TRUE(verify_checkpoint(path).problems.empty());
 }
 
 TEST(Checkpoint, AFileCutAnywhereIsNoticed) {
@@ -97,23 +98,61 @@ TEST(Checkpoint, MissingExtraAndForeignFilesAreNamed) {
   for (const std::string name : {"shard-00001-of-00002.h5", "rank-00000.json"}) {
     const std::string whole = read_text(path + "/" + name);
     fs::remove(path + "/" + name);
-    ASSERT_FALSE(verify_checkpoint(path).empty());
-    EXPECT_NE(verify_checkpoint(path)[0].find(name), std::string::npos);
+    ASSERT_FALSE(verify_checkpoint(path).problems.empty());
+    EXPECT_NE(verify_checkpoint(path).problems[0].find(name), std::string::npos);
     EXPECT_EQ(outcome(path, Verify::kMetadata), Outcome::kNoticed);
     fs::copy_file(other + "/" + name, path + "/" + name);  // of another step
     EXPECT_EQ(outcome(path, Verify::kMetadata), Outcome::kNoticed);
+    const auto problems = verify_checkpoint(path).problems;
+    ASSERT_FALSE(problems.empty());
+    EXPECT_NE(problems[0].find(name), std::string::npos) << problems[0];
+    EXPECT_NE(problems[0].find("is foreign"), std::string::npos) << problems[0];
+    EXPECT_NE(problems[0].find("step 4"), std::string::npos) << problems[0];
     write_plainly(path + "/" + name, whole);
   }
   write_plainly(path + "/shard-00002-of-00003.h5", "");
-  ASSERT_EQ(verify_checkpoint(path).size(), 1u);
-  EXPECT_NE(verify_checkpoint(path)[0].find("shard-00002-of-00003.h5"), std::string::npos);
+  const auto verdict = verify_checkpoint(path);
+  EXPECT_TRUE(verdict.problems.empty()) << "more than is needed is no damage";
+  ASSERT_EQ(verdict.warnings.size(), 1u);
+  EXPECT_NE(verdict.warnings[0].find("shard-00002-of-00003.h5"), std::string::npos);
+}
+
+TEST(Checkpoint, LinksAndPipesAreNotFollowed) {
+  tests::TemporaryDirectory run;
+  const auto path = save_small(run.path(), 3);
+  for (const std::string name : {"shard-00001-of-00002.h5", "rank-00000.json", "manifest.json"}) {
+    fs::rename(path + "/" + name, run.file("elsewhere"));
+    fs::create_symlink(run.file("elsewhere"), path + "/" + name);
+    EXPECT_EQ(outcome(path, Verify::kAll), Outcome::kNoticed) << name;
+    fs::remove(path + "/" + name);
+    ASSERT_EQ(mkfifo((path + "/" + name).c_str(), 0600), 0);
+    EXPECT_EQ(outcome(path, Verify::kAll), Outcome::kNoticed) << name;  // and it does not hang
+    fs::remove(path + "/" + name);
+    fs::rename(run.file("elsewhere"), path + "/" + name);
+  }
+  EXPECT_EQ(outcome(path, Verify::kAll), Outcome::kHarmless);
+}
+
+TEST(Checkpoint, SharesOfTheVerificationCoverEveryShard) {
+  tests::TemporaryDirectory run;
+  const auto path = save_small(run.path(), 3);
+  for (const int shard : {0, 1}) {
+    const std::string file = path + "/" + shard_name(shard, 2);
+    flip(file, file_size(file) - 1);
+    for (const int shares : {1, 2, 3}) {
+      int found = 0;
+      for (int share = 0; share < shares; ++share) found += !verify_checkpoint(path, share, shares).problems.empty();
+      EXPECT_EQ(found, 1) << shares;
+    }
+    flip(file, file_size(file) - 1);
+  }
 }
 
 TEST(Checkpoint, ABadBlockIsNamedWithItsTensors) {
   tests::TemporaryDirectory run;
   const auto path = save_small(run.path(), 3);
   flip(path + "/shard-00000-of-00002.h5", file_size(path + "/shard-00000-of-00002.h5") - 1);
-  const auto problems = verify_checkpoint(path);
+  const auto problems = verify_checkpoint(path).problems;
   ASSERT_EQ(problems.size(), 1u);
   for (const char* part : {"shard-00000-of-00002.h5", "block 0", "params/w"}) {
     EXPECT_NE(problems[0].find(part), std::string::npos) << problems[0];

@@ -2,7 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <optional>
+#include <thread>
 
 #include "parallel/error.h"
 #include "tests/support/small_checkpoint.h"
@@ -50,8 +52,21 @@ CheckpointContent content_of(const tests::Parts& parts, int64_t step) {
   content.state = {{"scale", 65536.0}, {"rows", int64_t{1} << 62}, {"third", 1.0 / 3}};
   content.config = "[run]\nseed = 7\n";
   content.tokenizer = "{}";
-  content.keep = 2;
   return content;
+}
+
+SaverOptions two_kept() {
+  SaverOptions options;
+  options.retention.keep = 2;
+  return options;
+}
+
+/// A saver of `options` saves `parts` and waits.
+SaveEnd save(const RunDirectory& run, const tests::Parts& parts, CheckpointContent content, const Grid& grid,
+             SaverOptions options = two_kept()) {
+  CheckpointSaver saver(run, std::move(options), !parts.chunks.empty(), grid.world);
+  saver.start(std::move(content));
+  return saver.finish();
 }
 
 void expect_whole(const CheckpointReader& checkpoint, const std::string& name, int64_t elements, int64_t step) {
@@ -63,7 +78,9 @@ void expect_whole(const CheckpointReader& checkpoint, const std::string& name, i
 void round_trip(const Grid& grid) {
   const SharedDirectory run(grid);
   const auto parts = parts_of(grid.rank, grid.world.size(), 40);
-  const auto saved = save_checkpoint(RunDirectory::join(run.path()), content_of(parts, 40), grid.world);
+  const auto directory = RunDirectory::join(run.path(), "00000000000000bb");
+  const auto saved = save(directory, parts, content_of(parts, 40), grid);
+  EXPECT_EQ(saved.problem, "");
   EXPECT_EQ(saved.path, run.path() + "/step-0000000040");
   const auto checkpoint = CheckpointReader::open(saved.path, Verify::kAll);
   EXPECT_EQ(checkpoint.state()["third"].get<double>(), 1.0 / 3);
@@ -91,24 +108,69 @@ TEST(CheckpointRanks, AFailureOfOneRankIsEverybodysAndTheOldOneStays) {
     const SharedDirectory run(grid);
     const auto directory = RunDirectory::join(run.path());
     const auto parts = parts_of(grid.rank, 2, 1);
-    save_checkpoint(directory, content_of(parts, 1), grid.world);
-    for (const int failing : {0, 1}) {
-      auto content = content_of(parts, 2);
-      content.reached = [&](std::string_view step) {
-        if (grid.rank == failing && step == "write shard") fail(ExitCode::kEnvironment, "no space left");
+    save(directory, parts, content_of(parts, 1), grid);
+    const std::vector<std::pair<int, std::string_view>> faults{
+        {0, "write shard"}, {1, "write shard"}, {1, "write rank file"}, {0, "check records"}, {0, "rename"}};
+    for (const auto& [failing, where] : faults) {
+      auto options = two_kept();
+      options.reached = [&, failing = failing, where = where](std::string_view step) {
+        if (grid.rank == failing && step == where) fail(ExitCode::kEnvironment, "no space left");
       };
-      try {
-        save_checkpoint(directory, content, grid.world);
-        ADD_FAILURE() << "it was saved";
-      } catch (const Error& error) {
-        EXPECT_EQ(error.code(), ExitCode::kCheckpointFailed);
-        EXPECT_NE(std::string(error.what()).find("no space left"), std::string::npos) << error.what();
-      }
+      const auto ended = save(directory, parts, content_of(parts, 2), grid, options);
+      EXPECT_EQ(ended.path, "");
+      EXPECT_EQ(ended.problem, concat("rank ", failing, ": no space left"));
       grid.world.barrier();
-      EXPECT_EQ(list_directory(run.path()), std::vector<std::string>{"step-0000000001"});
+      EXPECT_EQ(list_directory(run.path()), std::vector<std::string>{"step-0000000001"}) << where;
     }
-    save_checkpoint(directory, content_of(parts, 3), grid.world);  // the run goes on, and so do its checkpoints
+    save(directory, parts, content_of(parts, 3), grid);  // the run goes on, and so do its checkpoints
     EXPECT_EQ(find_newest(run.path(), Verify::kAll).step, 3);
+  });
+}
+
+// Steps go on while a save is under way; its end is known to all ranks at the same step.
+TEST(CheckpointRanks, TrainingGoesOnAndAllRanksLearnOfTheEndAtOneStep) {
+  run_ranks(4, [](const Grid& grid) {
+    const SharedDirectory run(grid);
+    const auto directory = RunDirectory::join(run.path());
+    const auto parts = parts_of(grid.rank, 4, 7);
+    std::atomic<bool> disk{false};  // one slow disk
+    auto options = two_kept();
+    options.reached = [&](std::string_view step) {
+      while (grid.rank == 2 && step == "write shard" && !disk) std::this_thread::yield();
+    };
+    CheckpointSaver saver(directory, options, true, grid.world);
+    EXPECT_FALSE(saver.busy());
+    saver.start(content_of(parts, 7));
+    int64_t steps = 0;
+    std::optional<SaveEnd> ended;
+    while (!ended) {
+      EXPECT_TRUE(saver.busy());
+      if (++steps == 50) {
+        EXPECT_TRUE(checkpoint_steps(run.path()).empty());
+        disk = true;
+      }
+      const auto mine = saver.votes();
+      ended = saver.settle({grid.world.all_reduce(mine.finished, parallel::ReduceOp::kSum),
+                            grid.world.all_reduce(mine.failed, parallel::ReduceOp::kSum)});
+    }
+    EXPECT_GT(steps, 50);
+    EXPECT_EQ(grid.world.all_reduce(steps, parallel::ReduceOp::kMax), steps);
+    EXPECT_FALSE(saver.busy());
+    EXPECT_TRUE(verify_checkpoint(ended->path).problems.empty());
+  });
+}
+
+TEST(CheckpointRanks, ALostLeasePublishesNothing) {
+  run_ranks(2, [](const Grid& grid) {
+    const SharedDirectory run(grid);
+    const auto directory = RunDirectory::join(run.path());
+    const auto parts = parts_of(grid.rank, 2, 1);
+    auto options = two_kept();
+    options.before_publish = [] { fail(ExitCode::kEnvironment, "another job has taken this run"); };
+    EXPECT_EQ(save(directory, parts, content_of(parts, 1), grid, options).problem,
+              "rank 0: another job has taken this run");
+    grid.world.barrier();  // rank 0 removes what was written
+    EXPECT_TRUE(list_directory(run.path()).empty());
   });
 }
 
@@ -117,7 +179,8 @@ TEST(CheckpointRanks, ElementsThatTwoRanksWriteAreRefused) {
     const SharedDirectory run(grid);
     tests::Parts parts;
     parts.add("params/w", 1, {4}, 0, 0, 4);
-    EXPECT_THROW(save_checkpoint(RunDirectory::join(run.path()), content_of(parts, 1), grid.world), Error);
+    const auto directory = RunDirectory::join(run.path());
+    EXPECT_NE(save(directory, parts, content_of(parts, 1), grid).problem.find("params/w"), std::string::npos);
     EXPECT_TRUE(checkpoint_steps(run.path()).empty());
   });
 }
@@ -129,7 +192,8 @@ TEST(CheckpointRanks, OnlyTheNewestAreKept) {
       const auto parts = parts_of(grid.rank, 2, step);
       auto content = content_of(parts, step);
       content.validation_loss = static_cast<double>(step);
-      save_checkpoint(RunDirectory::join(run.path()), content, grid.world);
+      const auto directory = RunDirectory::join(run.path());
+      save(directory, parts, content, grid);
     }
     EXPECT_EQ(checkpoint_steps(run.path()), (std::vector<int64_t>{1, 3, 4}));  // the best, and two
   });

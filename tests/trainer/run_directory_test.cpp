@@ -49,7 +49,7 @@ TEST(RunDirectory, RemovesOnlyWhatSavesLeft) {
   write_text_synced(dir.file("config.ini.tmp-0123456789abcdef"), "half");
   write_text_synced(dir.file(".tmp-notes"), "mine");
   const auto run = RunDirectory::claim(dir.path());
-  EXPECT_THAT(list_directory(dir.path()), ElementsAre(".tmp-notes", "lock"));
+  EXPECT_THAT(list_directory(dir.path()), ElementsAre(".tmp-notes", "lease", "run.json"));
 }
 
 TEST(RunDirectory, ThatCannotBeMadeIsAnError) {
@@ -101,11 +101,73 @@ TEST(Retention, KeepsTheNewestAndTheBestAndWhatIsBroken) {
   const double losses[] = {3.0, 1.0, 2.0, 1.5, NAN, 1.2};
   for (int64_t step = 1; step <= 6; ++step) save_small(dir.path(), step, losses[step - 1]);
   std::filesystem::resize_file(dir.file("step-0000000003/manifest.json"), 20);
-  EXPECT_TRUE(apply_retention(dir.path(), 2).empty());
+  EXPECT_TRUE(apply_retention(dir.path(), {2, 0}).warnings.empty());
   EXPECT_THAT(checkpoint_steps(dir.path()), ElementsAre(2, 3, 5, 6));
-  EXPECT_TRUE(apply_retention(dir.path(), 0).empty());  // one good one stays whatever is asked
+  EXPECT_TRUE(apply_retention(dir.path(), {0, 0}).warnings.empty());  // one good one stays whatever is asked
   EXPECT_THAT(checkpoint_steps(dir.path()), ElementsAre(2, 3, 6));
   for (const auto& name : list_directory(dir.path())) EXPECT_NE(name[0], '.');
+}
+
+TEST(Retention, KeepsEveryMthAndSaysWhatItWouldDo) {
+  tests::TemporaryDirectory dir;
+  for (int64_t step = 1; step <= 7; ++step) save_small(dir.path(), step, step == 5 ? 0.5 : 1.0);
+  const auto dry = apply_retention(dir.path(), {1, 3}, /*dry_run=*/true);
+  EXPECT_THAT(dry.removed, ElementsAre("step-0000000004", "step-0000000002", "step-0000000001"));
+  EXPECT_THAT(dry.kept, ElementsAre("step-0000000007", "step-0000000006", "step-0000000005", "step-0000000003"));
+  EXPECT_GT(dry.bytes, 3 * 4000);
+  EXPECT_EQ(checkpoint_steps(dir.path()).size(), 7u);
+  EXPECT_EQ(apply_retention(dir.path(), {1, 3}).removed, dry.removed);
+  EXPECT_THAT(checkpoint_steps(dir.path()), ElementsAre(3, 5, 6, 7));
+}
+
+TEST(Retention, RemovesNothingWhileNothingThatStaysIsVerified) {
+  tests::TemporaryDirectory dir;
+  for (int64_t step = 1; step <= 3; ++step) {
+    const auto plan = tests::small_plan(dir.path(), step);
+    for (const int rank : plan.writers)
+      write_rank(plan, rank, tests::small_parts(rank, step).chunks, false, tests::kNothing);
+    auto manifest = tests::small_manifest(step);
+    manifest.read_back = false;
+    publish(plan, manifest, tests::kNothing);
+  }
+  const std::string newest = dir.file("step-0000000003/shard-00000-of-00002.h5");
+  auto bytes = read_text(newest);
+  bytes.back() ^= 1;  // right in size and names, wrong in a number
+  write_text_synced(newest, bytes);
+  const auto removal = apply_retention(dir.path(), {1, 0});
+  EXPECT_THAT(removal.warnings, ElementsAre(HasSubstr("none is removed")));
+  EXPECT_EQ(checkpoint_steps(dir.path()).size(), 3u);
+  bytes.back() ^= 1;
+  write_text_synced(newest, bytes);
+  EXPECT_TRUE(apply_retention(dir.path(), {1, 0}).warnings.empty());
+  EXPECT_THAT(checkpoint_steps(dir.path()), ElementsAre(3));
+}
+
+TEST(Pickles, AreRefusedWithAHint) {
+  tests::TemporaryDirectory dir;
+  for (const char* name : {"model.pt", "pytorch_model.bin"}) {
+    write_text_synced(dir.file(name), "\x80\x02");
+    try {
+      find_checkpoint(dir.file(name), Verify::kAll);
+      FAIL() << "it was opened";
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), ExitCode::kBadData);
+      EXPECT_THAT(error.what(), testing::AllOf(HasSubstr("pickle"), HasSubstr("safetensors")));
+    }
+  }
+}
+
+TEST(RunId, IsGivenOnceAndKept) {
+  tests::TemporaryDirectory dir;
+  std::string id;
+  {
+    const auto run = RunDirectory::claim(dir.path());
+    id = run.run_id();
+    EXPECT_EQ(id.size(), 16u);
+  }
+  EXPECT_EQ(RunDirectory::claim(dir.path()).run_id(), id);
+  write_text_synced(dir.file("run.json"), "{}");
+  EXPECT_THROW(RunDirectory::claim(dir.path()), Error);
 }
 
 }  // namespace

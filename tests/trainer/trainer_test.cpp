@@ -186,8 +186,13 @@ TEST(Trainer, AStopAskedOfOneRankIsAgreedByAll) {
     ToyModel model;
     Trainer trainer(model, toy_options(8), grid);
     const auto next = [&] { return toy_batch(grid.dp.rank() * 2, 2); };
-    EXPECT_FALSE(trainer.step(next).stop);
-    EXPECT_TRUE(trainer.step(next, grid.rank == 2).stop);
+    EXPECT_EQ(trainer.step(next).votes.stop, 0);
+    Votes mine;
+    mine.stop = grid.rank == 2, mine.finished = 1;
+    const auto sum = trainer.step(next, mine).votes;
+    EXPECT_EQ(sum.stop, 1);
+    EXPECT_EQ(sum.finished, grid.world.size());
+    EXPECT_EQ(sum.save + sum.failed, 0);
   });
 }
 

@@ -1,0 +1,27 @@
+#pragma once
+#include <string>
+
+#include "configs/run_config.h"
+#include "data/corpus.h"
+#include "parallel/world.h"
+#include "trainer/run_directory.h"
+
+namespace bessemer::launch {
+
+/// Where a training begins.
+struct Start {
+  trainer::RunDirectory directory;
+  std::string resume_from;  ///< a checkpoint that every rank has verified its share of; "": a new run
+};
+
+/// Takes the run's directory and finds the checkpoint to go on from. Collective.
+///
+/// Rank 0 decides which checkpoint, every rank confirms that it sees the same manifest, and all together read every
+/// byte of it before any is used. One that is damaged is passed over for the one before it (run.on_corrupt = previous),
+/// with a warning that names the file. \param force             takes the run from a job that holds it. \param
+/// checkpoint_bytes  room for two is asked for. Errors: Error (69) where the directory is held or full, (65) where a
+/// checkpoint is bad or of other data, (64) where options changed that may not.
+Start open_run(const configs::RunConfig& config, const parallel::World& world, bool force, int64_t checkpoint_bytes,
+               const data::Corpus& corpus);
+
+}  // namespace bessemer::launch
