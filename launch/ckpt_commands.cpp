@@ -8,6 +8,7 @@
 #include "configs/values.h"
 #include "launch/arguments.h"
 #include "launch/commands.h"
+#include "launch/job.h"
 #include "parallel/error.h"
 #include "trainer/inspect.h"
 #include "trainer/run_directory.h"
@@ -56,11 +57,11 @@ int list(const Words& words) {
     }
     rows.push_back(row);
   }
+  BESSEMER_CHECK_DATA(!rows.empty(), run, ": holds no checkpoint (step-...)");
   if (arguments.flag("json")) {
-    fmt::print("{}\n", json{{"run", run}, {"checkpoints", rows}}.dump());
+    fmt::print("{}\n", json{{"run", run}, {"checkpoints", rows}}.dump(-1, ' ', false, json::error_handler_t::replace));
     return 0;
   }
-  BESSEMER_CHECK_DATA(!rows.empty(), run, ": holds no checkpoint (step-...)");
   fmt::print("{:>12} {:>16} {:>10}  path\n", "step", "bytes", "val loss");
   for (const json& row : rows) {
     const auto path = row["path"].get<std::string>();
@@ -103,7 +104,7 @@ int info(const Words& words) {
                             {"state", checkpoint.state()},
                             {"config", checkpoint.config()},
                             {"tensors", tensors}}
-                           .dump());
+                           .dump(-1, ' ', false, json::error_handler_t::replace));
     return 0;
   }
   fmt::print(
@@ -157,7 +158,9 @@ int verify(const Words& words) {
     for (const std::string& problem : verdict.problems) fmt::print("broken  {}\n", problem);
     for (const std::string& warning : verdict.warnings) fmt::print("warning {}\n", warning);
   }
-  if (arguments.flag("json")) fmt::print("{}\n", json{{"good", good}, {"checkpoints", rows}}.dump());
+  if (arguments.flag("json"))
+    fmt::print("{}\n",
+               json{{"good", good}, {"checkpoints", rows}}.dump(-1, ' ', false, json::error_handler_t::replace));
   return static_cast<int>(good ? ExitCode::kDone : ExitCode::kBadData);
 }
 
@@ -182,10 +185,12 @@ int prune(const Words& words) {
   const Arguments arguments(words, prune_flags(), {"RUN"});
   const std::string path = only_path(arguments, "ckpt prune", "RUN");
   BESSEMER_CHECK_DATA(!trainer::checkpoint_steps(path).empty(), path, ": holds no checkpoint (step-...)");
+  refuse_many_processes("ckpt prune");
   const trainer::Retention retention{arguments.count("keep"), arguments.count("keep-every")};
+  BESSEMER_CHECK(retention.keep >= 1, "--keep is 0; at least 1 stays");
   const bool dry = arguments.flag("dry-run");
   std::optional<trainer::RunDirectory> held;
-  if (!dry) held = trainer::RunDirectory::claim(path);
+  if (!dry) held = trainer::RunDirectory::claim(path, false, /*to_train=*/false);
   const auto removal = trainer::apply_retention(path, retention, dry);
   if (arguments.flag("json")) {
     fmt::print("{}\n", json{{"run", path},
@@ -194,7 +199,7 @@ int prune(const Words& words) {
                             {"kept", removal.kept},
                             {"bytes", removal.bytes},
                             {"warnings", removal.warnings}}
-                           .dump());
+                           .dump(-1, ' ', false, json::error_handler_t::replace));
   } else {
     for (const auto& name : removal.kept) fmt::print("kept     {}/{}\n", path, name);
     for (const auto& name : removal.removed) fmt::print("{}  {}/{}\n", dry ? "would go" : "removed", path, name);

@@ -90,15 +90,17 @@ void compare_options(const CheckpointReader& a, const CheckpointReader& b, std::
   }
 }
 
+std::string name_of(const std::string& pointer) { return pointer.empty() ? "state" : pointer.substr(1); }
+
 void compare_state(const CheckpointReader& a, const CheckpointReader& b, std::vector<std::string>& lines) {
   const json x = a.state().flatten(), y = b.state().flatten();
   for (const auto& [key, value] : x.items()) {
     const json other = y.contains(key) ? y[key] : json();
     if (other != value)
-      lines.push_back(fmt::format("state    {}: A {}, B {}", key.substr(1), value.dump(), other.dump()));
+      lines.push_back(fmt::format("state    {}: A {}, B {}", name_of(key), value.dump(), other.dump()));
   }
   for (const auto& [key, value] : y.items()) {
-    if (!x.contains(key)) lines.push_back(fmt::format("state    {}: only in B, {}", key.substr(1), value.dump()));
+    if (!x.contains(key)) lines.push_back(fmt::format("state    {}: only in B, {}", name_of(key), value.dump()));
   }
 }
 
@@ -127,6 +129,7 @@ int diff(const Words& words) {
   BESSEMER_CHECK(arguments.positional().size() == 2, "bessemer ckpt diff takes two checkpoints, got ",
                  arguments.positional().size(), "; see bessemer ckpt diff --help");
   const double rtol = arguments.real("rtol");
+  BESSEMER_CHECK(rtol >= 0, "--rtol ", rtol, " is negative");
   const auto open = [&](std::size_t i) {
     return CheckpointReader::open(trainer::find_checkpoint(arguments.positional()[i], trainer::Verify::kMetadata).path);
   };

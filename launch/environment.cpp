@@ -13,6 +13,7 @@
 #include "data/hdf5.h"
 #include "launch/agree.h"
 #include "launch/machine.h"
+#include "parallel/device.h"
 #include "parallel/error.h"
 
 namespace bessemer::launch {
@@ -59,8 +60,11 @@ std::map<std::string, std::string> libraries() {
 std::string differences(const json& then, const json& now, const std::map<std::string, std::string>& names) {
   std::string out;
   const auto text = [](const json& j) { return j.is_string() ? j.get<std::string>() : j.dump(); };
-  for (const auto& [key, value] : now.items()) {
+  json all = then.is_object() ? then : json::object();
+  all.update(now);
+  for (const auto& [key, ignored] : all.items()) {
     const json before = then.is_object() && then.contains(key) ? then[key] : json("not known");
+    const json value = now.contains(key) ? now[key] : json("not there");
     const auto name = names.find(key);
     if (before != value && (names.empty() || name != names.end()))
       out += fmt::format("{}{} was {} and is {}", out.empty() ? "" : ", ", names.empty() ? key : name->second,
@@ -81,7 +85,7 @@ nlohmann::ordered_json environment(const at::Device& device) {
   for (const auto& [name, size] : libraries()) out[name] = size;
   out["processor"] = processor();
   out["instruction set"] = instruction_set();
-  out["device"] = device.is_cpu() ? "cpu" : "cuda";
+  out["device"] = parallel::describe_device(device);
   return out;
 }
 
@@ -89,7 +93,8 @@ void agree_on_environment(const parallel::Group& world, const nlohmann::ordered_
                           const std::string& data) {
   std::string text;
   for (const auto& [key, value] : environment.items()) {
-    if (key != "processor" && key != "instruction set") text += fmt::format("{} = {}\n", key, value.get<std::string>());
+    if (key != "processor" && key != "instruction set" && key != "device")
+      text += fmt::format("{} = {}\n", key, value.get<std::string>());
   }
   text += "data = " + data + "\n";
   agree_on(world, text, ExitCode::kEnvironment, "the ranks do not run the same",
@@ -105,12 +110,14 @@ std::string promise(const json& now, const json& then) {
            (virtual_dp > 0 ? "so on " + elastic
                            : std::string("another dp only within rounding (parallel.virtual_dp makes it bit for bit)"));
   }
-  std::map<std::string, std::string> counted{{"tp", "tp"},
-                                             {"threads", "threads"},
-                                             {"precision", "train.precision"},
-                                             {"micro_batch", "the micro-batch"},
-                                             {"sequence_parallel", "sequence_parallel"},
-                                             {"virtual_dp", "virtual_dp"}};
+  std::map<std::string, std::string> counted{
+      {"tp", "tp"},
+      {"threads", "threads"},
+      {"precision", "train.precision"},
+      {"micro_batch", "the micro-batch"},
+      {"sequence_parallel", "sequence_parallel"},
+      {"schedule_end", "the end of the learning rate's schedule (optimizer.decay_steps)"},
+      {"virtual_dp", "virtual_dp"}};
   if (virtual_dp == 0) counted["dp"] = "dp";
   std::string changed = differences(then.at("layout"), layout, counted);
   const std::string around = differences(then.at("environment"), now.at("environment"), {});

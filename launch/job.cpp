@@ -48,27 +48,36 @@ void refuse_many_processes(const std::string& command) {
                  " were started; leave mpirun out");
 }
 
-int run_job(const std::string& command, const std::vector<std::string>& words, RankWork work) {
-  parallel::World world(nullptr, nullptr);
+int end_rank(const parallel::World& world, const std::string& command) {
+  constexpr const char* kLess = "\nchoose a smaller train.micro_batch, more ranks, or parallel.zero = yes";
   try {
-    refuse_singletons(world.size());
-    return work(words, world);
+    throw;
   } catch (const AgreedError& e) {
     if (world.rank() == 0) write_error(std::cerr, e.code(), e.what(), {command, world.host(), 0, 1}, colours());
     return static_cast<int>(e.code());
   } catch (const Error& e) {
     return leave(world, command, e.code(), e.what());
   } catch (const c10::OutOfMemoryError& e) {
-    return leave(world, command, ExitCode::kEnvironment,
-                 std::string(e.what_without_backtrace()) +
-                     "\nchoose a smaller train.micro_batch, more ranks, or parallel.zero = yes");
+    return leave(world, command, ExitCode::kEnvironment, std::string(e.what_without_backtrace()) + kLess);
   } catch (const std::bad_alloc&) {
-    return leave(world, command, ExitCode::kEnvironment,
-                 "out of memory; choose a smaller train.micro_batch, more ranks, or parallel.zero = yes");
+    return leave(world, command, ExitCode::kEnvironment, std::string("out of memory") + kLess);
   } catch (const c10::Error& e) {
-    return leave(world, command, ExitCode::kInternal, e.what_without_backtrace());
+    const std::string text = e.what_without_backtrace();
+    if (text.find("can't allocate memory") != std::string::npos)
+      return leave(world, command, ExitCode::kEnvironment, text + kLess);
+    return leave(world, command, ExitCode::kInternal, text);
   } catch (const std::exception& e) {
     return leave(world, command, ExitCode::kInternal, e.what());
+  }
+}
+
+int run_job(const std::string& command, const std::vector<std::string>& words, RankWork work) {
+  parallel::World world(nullptr, nullptr);
+  try {
+    refuse_singletons(world.size());
+    return work(words, world);
+  } catch (...) {
+    return end_rank(world, command);
   }
 }
 

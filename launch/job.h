@@ -16,6 +16,9 @@ using RankWork = int (*)(const std::vector<std::string>& words, parallel::World&
 /// first.
 int run_job(const std::string& command, const std::vector<std::string>& words, RankWork work);
 
+/// In a catch block of a rank: says the error and gives the exit code; where there are other ranks, ends the job.
+int end_rank(const parallel::World& world, const std::string& command);
+
 /// How many processes a launcher says it started; 1 where none says.
 int launched_processes();
 

@@ -4,6 +4,7 @@
 #include <ATen/Version.h>
 #include <sched.h>
 
+#include <csignal>
 #include <cstdlib>
 
 namespace bessemer::launch {
@@ -36,6 +37,7 @@ std::string blas() {
 std::string build_type() { return BESSEMER_BUILD_TYPE; }
 
 void prepare_environment() {
+  std::signal(SIGXFSZ, SIG_IGN);  // a file size limit is then an error of a write, and not the end
   // Ranks that wait must let the others run: with more ranks than cores a spinning MPI is a thousand times slower, and
   // mpirun does not notice that by itself under a hostfile.
   setenv("OMPI_MCA_mpi_yield_when_idle", "1", 0);

@@ -103,7 +103,8 @@ int plan(const Words& words) {
                                         {"flops_per_token", cost.flops_per_token},
                                         {"checkpoint_bytes", checkpoint},
                                         {"rank_memory", memory},
-                                        {"rank_memory_total", account.total()}}
+                                        {"rank_memory_total", account.total()},
+                                        {"rank_host_memory", account.host_bytes}}
                      .dump(2)
               << "\n";
     return 0;

@@ -41,25 +41,38 @@ std::pair<std::string, int64_t> choose(const configs::RunConfig& config, int64_t
     fail(ExitCode::kBadData, found.warnings.front(), "; run.on_corrupt = stop, so nothing older is taken");
   for (const auto& warning : found.warnings) std::cerr << "warning: " << warning << "\n";
   const bool had_some = passed_over || below < std::numeric_limits<int64_t>::max();
-  BESSEMER_CHECK_DATA(!found.path.empty() || !had_some, config.run.dir,
-                      ": none of its checkpoints is whole; remove the step-... directories to begin anew, or choose "
-                      "another run.dir");
+  BESSEMER_CHECK_DATA(
+      !found.path.empty() || !had_some, config.run.dir,
+      ": none of its checkpoints can be used, for the reasons above; mend them, or begin anew in another "
+      "run.dir");
   if (found.path.empty()) return {};
   return {found.path, trainer::CheckpointReader::open(found.path).fingerprint()};
 }
 
-/// This rank's share of the verification. Returns what is wrong, or "".
+/// This rank's share of the verification. Returns what is wrong with the bytes, or "".
+/// Errors: Error (69) where this rank does not see the checkpoint that rank 0 has opened: that is no damage.
 std::string look_at(const std::string& path, int64_t fingerprint, const parallel::World& world) {
+  std::string differs;
   try {
-    const auto reader = trainer::CheckpointReader::open(path);
-    if (reader.fingerprint() != fingerprint)
-      return concat(path, ": rank ", world.rank(), " on ", world.host(), " sees another manifest than rank 0; ",
-                    "does every host see the same file system?");
-    const auto verdict = trainer::verify_checkpoint(path, world.rank(), world.size());
-    return verdict.problems.empty() ? "" : verdict.problems.front();
+    if (trainer::CheckpointReader::open(path).fingerprint() != fingerprint) differs = "another manifest";
   } catch (const Error& error) {
-    return error.what();
+    differs = error.what();
   }
+  BESSEMER_CHECK_ENV(differs.empty(), path, ": is whole for rank 0, but here: ", differs,
+                     "; does every host see the same file system?");
+  const auto verdict = trainer::verify_checkpoint(path, world.rank(), world.size());
+  return verdict.problems.empty() ? "" : verdict.problems.front();
+}
+
+/// All ranks together read every byte of the checkpoint that rank 0 has chosen. The same on every rank: the first thing
+/// that is wrong, or "".
+std::string verify_together(const std::string& path, int64_t fingerprint, const parallel::World& world) {
+  std::string mine, first;
+  agree(world.group(), world.host(), [&] { mine = look_at(path, fingerprint, world); });
+  for (const auto& text : world.group().all_gather(mine)) {
+    if (first.empty()) first = text;
+  }
+  return first;
 }
 
 std::string verified_checkpoint(const configs::RunConfig& config, const parallel::World& world) {
@@ -72,10 +85,7 @@ std::string verified_checkpoint(const configs::RunConfig& config, const parallel
     const std::string path = group.broadcast(chosen.first, 0);
     const int64_t fingerprint = group.all_reduce(chosen.second, parallel::ReduceOp::kMax);
     if (path.empty()) return "";
-    std::string problem;
-    for (const auto& text : group.all_gather(look_at(path, fingerprint, world))) {
-      if (problem.empty()) problem = text;
-    }
+    const std::string problem = verify_together(path, fingerprint, world);
     if (problem.empty()) return path;
     const bool last_word = config.run.resume != "auto" || config.run.on_corrupt == trainer::OnCorrupt::kStop;
     if (last_word) throw AgreedError(ExitCode::kBadData, problem);
@@ -101,15 +111,37 @@ Start open_run(const configs::RunConfig& config, const parallel::World& world, b
   agree(world.group(), world.host(), [&] {
     if (world.rank() != 0) return;
     if (!from.empty()) {
+      const auto own = trainer::checkpoint_steps(config.run.dir);
+      if (config.run.resume != "auto" && !own.empty() && own.back() > trainer::step_in(from))
+        std::cerr << fmt::format(
+            "warning: {} holds step {}, and goes on from step {} as run.resume says; a start without run.resume would take "
+            "the later one\n",
+            config.run.dir, own.back(), trainer::step_in(from));
       const auto checkpoint = trainer::CheckpointReader::open(from);
       refuse_changes(from, checkpoint.config(), config);
       trainer::refuse_other_data(checkpoint, corpus);
     }
-    directory->write_config(configs::to_text(config));
   });
   const std::string run_id = world.group().broadcast(directory ? directory->run_id() : "", 0);
   if (!directory) directory = trainer::RunDirectory::join(config.run.dir, run_id);
   return {std::move(*directory), from};
+}
+
+std::string initial_checkpoint(const configs::RunConfig& config, const parallel::World& world) {
+  std::string path;
+  int64_t fingerprint = 0;
+  agree(world.group(), world.host(), [&] {
+    if (world.rank() != 0) return;
+    const auto found = trainer::find_checkpoint(config.run.init_from, trainer::Verify::kMetadata);
+    for (const auto& warning : found.warnings) std::cerr << "warning: " << warning << "\n";
+    path = found.path;
+    fingerprint = trainer::CheckpointReader::open(path).fingerprint();
+  });
+  path = world.group().broadcast(path, 0);
+  fingerprint = world.group().all_reduce(fingerprint, parallel::ReduceOp::kMax);
+  const std::string problem = verify_together(path, fingerprint, world);
+  if (!problem.empty()) throw AgreedError(ExitCode::kBadData, problem);
+  return path;
 }
 
 }  // namespace bessemer::launch

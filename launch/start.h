@@ -24,4 +24,8 @@ struct Start {
 Start open_run(const configs::RunConfig& config, const parallel::World& world, bool force, int64_t checkpoint_bytes,
                const data::Corpus& corpus);
 
+/// The checkpoint that run.init_from means, verified: rank 0 chooses, all ranks read it together. Collective.
+/// Errors: Error (65) where there is none, or it is damaged; (69) where a rank does not see it.
+std::string initial_checkpoint(const configs::RunConfig& config, const parallel::World& world);
+
 }  // namespace bessemer::launch

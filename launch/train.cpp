@@ -89,7 +89,7 @@ std::string again(const Words& words, int ranks, int64_t steps = 0) {
     }
     all.push_back(concat("--train.steps=", steps));
   }
-  std::erase(all, "--force");
+  std::erase_if(all, [](const std::string& word) { return word == "--force" || word.rfind("--run.resume=", 0) == 0; });
   for (const auto& word : all)
     out += " " + (word.find_first_of(" '\"$\\;&|#") == std::string::npos ? word : "'" + word + "'");
   return out;
@@ -116,15 +116,14 @@ void say_end(const trainer::RunEnd& end, bool was_complete, const configs::RunCo
 }
 
 /// run.init_from: what of it was taken, and what not. Collective.
-void take_initial_weights(const std::string& path, trainer::Trainer& trainer, const parallel::World& world) {
+void take_initial_weights(const configs::RunConfig& config, trainer::Trainer& trainer, const parallel::World& world) {
+  const std::string path = initial_checkpoint(config, world);
   trainer::WeightMatch match;
   agree(world.group(), world.host(), [&] {
-    const auto found = trainer::find_checkpoint(path, trainer::Verify::kAll);
-    match = trainer::load_initial_weights(trainer.flat(), trainer::CheckpointReader::open(found.path));
+    match = trainer::load_initial_weights(trainer.flat(), trainer::CheckpointReader::open(path));
     if (world.rank() != 0) return;
-    for (const auto& warning : found.warnings) std::cerr << "warning: " << warning << "\n";
     std::cerr << fmt::format(
-        "initial weights of {}: {} tensors taken, {} new (initial values of the seed), {} left over\n", found.path,
+        "initial weights of {}: {} tensors taken, {} new (initial values of the seed), {} left over\n", path,
         match.loaded.size(), match.fresh.size(), match.left.size());
     for (const auto& name : match.fresh) std::cerr << "  new        " << name << "\n";
     for (const auto& name : match.left) std::cerr << "  left over  " << name << "\n";
@@ -134,9 +133,13 @@ void take_initial_weights(const std::string& path, trainer::Trainer& trainer, co
 
 /// What the job runs on and promises, agreed on and said. \return the environment, for checkpoints.
 nlohmann::ordered_json say_promise(const Start& start, const trainer::Trainer& trainer, const parallel::World& world,
-                                   const data::Corpus& corpus) {
+                                   const Corpora& data) {
   auto here = environment(trainer.grid().device);
-  agree_on_environment(world.group(), here, corpus.content_id());
+  const auto identity = [](const std::shared_ptr<const data::Corpus>& corpus) {
+    return corpus ? fmt::format("{} in {} windows", corpus->content_id(), corpus->windows()) : std::string("none");
+  };
+  agree_on_environment(world.group(), here,
+                       fmt::format("{}, validation {}", identity(data.train), identity(data.validation)));
   nlohmann::json then;
   if (!start.resume_from.empty()) {
     const auto checkpoint = trainer::CheckpointReader::open(start.resume_from);
@@ -170,9 +173,11 @@ int train(const Words& words, parallel::World& world) {
   trainer::Trainer trainer(*model, trainer_options(config), grid);
   const auto account = account_of(config, *model, grid);
   say_start(config, world, grid, threads, data, account);
-  const auto here = say_promise(start, trainer, world, *data.train);
-  if (start.resume_from.empty() && !config.run.init_from.empty())
-    take_initial_weights(config.run.init_from, trainer, world);
+  const auto here = say_promise(start, trainer, world, data);
+  if (start.resume_from.empty() && !config.run.init_from.empty()) take_initial_weights(config, trainer, world);
+  agree(world.group(), world.host(), [&] {  // now that nothing can refuse this start
+    if (world.rank() == 0) start.directory.write_config(configs::to_text(config));
+  });
 
   trainer::RunParts parts{std::move(start.directory), data.train,        data.validation,
                           config.data.objective,      config.checkpoint, config.log};
@@ -183,7 +188,14 @@ int train(const Words& words, parallel::World& world) {
   parts.memory = grid.device.is_cpu() ? &memory : nullptr;
   parts.predicted_bytes = account.total();
   parts.style = {isatty(STDERR_FILENO) != 0, colours(), config.log.every};
-  const auto end = trainer::run(trainer, parts);
+  trainer::RunEnd end;
+  try {
+    end = trainer::run(trainer, parts);
+  } catch (...) {
+    // Here, not in run_job: an error of one rank must end the job before its groups are taken down, which all ranks do
+    // together and the others never would.
+    return end_rank(world, "train");
+  }
   if (world.rank() == 0) say_end(end, end.checkpoint == start.resume_from, config, words, world.size());
   return static_cast<int>(end.code);
 }

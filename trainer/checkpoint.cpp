@@ -52,7 +52,7 @@ CheckpointSaver::CheckpointSaver(const RunDirectory& run, SaverOptions options, 
   }
 }
 
-CheckpointSaver::~CheckpointSaver() = default;
+CheckpointSaver::~CheckpointSaver() { task_.reset(); }  // before what it writes to
 
 void CheckpointSaver::start(CheckpointContent content) {
   begin_ = Clock::now();
@@ -79,7 +79,9 @@ void CheckpointSaver::publish_and_retain() {
   publish(plan_, std::move(manifest), options_.reached);
   options_.reached("retention");
   try {
-    warnings_ = apply_retention(run_.path(), options_.retention).warnings;
+    Retention retention = options_.retention;
+    retention.saved = content_.step;
+    warnings_ = apply_retention(run_.path(), retention).warnings;
   } catch (const Error& error) {  // the checkpoint is there all the same
     warnings_.push_back(concat("old checkpoints stay: ", error.what()));
   }

@@ -83,25 +83,33 @@ RankFile read_rank_file(const std::shared_ptr<const Directory>& directory, const
 }
 
 std::string tensors_in(const ShardInfo& shard, int64_t block) {
+  constexpr int kNamed = 6;
   std::string names;
+  int count = 0;
   for (const StoredChunk& c : shard.chunks) {
     const int64_t end = c.offset + c.count * static_cast<int64_t>(sizeof(float));
-    if (c.offset < (block + 1) * kBlockBytes && end > block * kBlockBytes && c.count > 0) names += " " + c.dataset;
+    const bool inside = c.offset < (block + 1) * kBlockBytes && end > block * kBlockBytes && c.count > 0;
+    if (inside && ++count <= kNamed) names += " " + c.dataset;
   }
+  if (count > kNamed) names += concat(" and ", count - kNamed, " more");
   return names.empty() ? " no tensor" : names;
 }
 
-// The origin that a shard carries in its first block, if it can be read there, and is another than it should be.
+// The origin that a shard carries near its beginning or end, if it can be read there and is another than it should be.
 std::string foreign_origin(const Directory& directory, const std::string& name, const std::string& expected) {
-  std::string head(64 << 10, '\0');
+  constexpr int64_t kNear = 1 << 20;
   const Descriptor file = directory.open(name);
-  head.resize(
-      static_cast<std::size_t>(read_at(file, directory.file(name), 0, head.data(), static_cast<int64_t>(head.size()))));
-  const auto at = head.find(kOrigin);
-  if (at == std::string::npos) return "";
-  const auto end = std::min(head.find('\0', at), at + 200);
-  const std::string origin = head.substr(at, end - at);
-  return origin == expected ? "" : "; it is foreign: " + origin;
+  const int64_t size = directory.size(name);
+  for (const int64_t begin : {int64_t{0}, std::max<int64_t>(0, size - kNear)}) {
+    std::string part(static_cast<std::size_t>(kNear), '\0');
+    part.resize(static_cast<std::size_t>(read_at(file, directory.file(name), begin, part.data(), kNear)));
+    const auto at = part.find(kOrigin);
+    if (at == std::string::npos) continue;
+    std::string origin = part.substr(at, std::min(part.find('\0', at), at + 200) - at);
+    for (char& c : origin) c = c >= ' ' && c <= '~' ? c : '?';  // it may be the damage
+    return origin == expected ? "" : "; it is foreign: " + origin;
+  }
+  return "";
 }
 
 void verify_shard(const Contents& contents, const RankFile& rank, std::vector<std::string>& problems) {

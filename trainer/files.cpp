@@ -200,9 +200,13 @@ void rename_path(const std::string& from, const std::string& to) {
 void exchange_paths(const std::string& from, const std::string& to) {
   if (renameat2(AT_FDCWD, from.c_str(), AT_FDCWD, to.c_str(), RENAME_EXCHANGE) == 0) return;
   if (errno != EINVAL && errno != ENOSYS) fail_call(("exchange with " + to).c_str(), from, errno);
-  const std::string aside = from + "-old";  // two steps where the file system has no exchange (NFS)
+  const std::string aside = from + kAside;  // NFS
   rename_path(to, aside);
-  rename_path(from, to);
+  if (rename(from.c_str(), to.c_str()) != 0) {
+    const int error = errno;
+    rename_path(aside, to);
+    fail_call(("rename to " + to).c_str(), from, error);
+  }
   rename_path(aside, from);
 }
 

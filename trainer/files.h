@@ -65,6 +65,7 @@ void make_directories(const std::string& path);
 void rename_path(const std::string& from, const std::string& to);
 /// `from` takes the place of the directory `to`, in one step where the file system can; what was at `to` is at `from`.
 void exchange_paths(const std::string& from, const std::string& to);
+inline constexpr const char* kAside = "-old";  ///< where it cannot: what was at `to` is at `from` + this for a moment
 void remove_tree(const std::string& path);
 std::vector<std::string> list_directory(const std::string& path);  ///< names, sorted
 int64_t free_bytes(const std::string& path);                       ///< for us, of the file system

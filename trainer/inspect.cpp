@@ -12,7 +12,7 @@
 namespace bessemer::trainer {
 namespace {
 
-void inspect_layout(const Directory& directory, const RankFile& rank, std::vector<std::string>& problems) {
+void inspect_layout(const Directory& directory, const RankFile& rank, std::vector<std::string>& problems) try {
   const std::string path = directory.file(rank.shard.file.name);
   const data::Hdf5File file(path);
   std::set<std::string> expected;
@@ -32,6 +32,8 @@ void inspect_layout(const Directory& directory, const RankFile& rank, std::vecto
     if (!expected.contains(dataset.name))
       problems.push_back(concat(path, ": HDF5 sees ", dataset.name, ", the rank file does not"));
   }
+} catch (const Error& error) {
+  problems.push_back(error.what());
 }
 
 }  // namespace

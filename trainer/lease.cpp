@@ -31,11 +31,14 @@ struct Holder {
   }
 };
 
+// With the namespace of process numbers: in another, a number says nothing of a process here.
 std::string boot_id() {
   std::ifstream file("/proc/sys/kernel/random/boot_id");
   std::string id;
   file >> id;
-  return id;
+  char space[64] = "";
+  const ssize_t n = readlink("/proc/self/ns/pid", space, sizeof space - 1);
+  return id + " " + std::string(space, n > 0 ? static_cast<std::size_t>(n) : 0);
 }
 
 Holder ourselves() {
@@ -60,6 +63,15 @@ bool same_file(int fd, const std::string& path) {
   }, there{};
   return fstat(fd, &here) == 0 && stat(path.c_str(), &there) == 0 && here.st_ino == there.st_ino &&
          here.st_dev == there.st_dev;
+}
+
+/// Another file has its name, or none has it. A file system that does not answer says neither.
+bool displaced(int fd, const std::string& path) {
+  struct stat here {
+  }, there{};
+  if (fstat(fd, &here) != 0) return false;
+  if (stat(path.c_str(), &there) != 0) return errno == ENOENT;
+  return here.st_ino != there.st_ino || here.st_dev != there.st_dev;
 }
 
 timespec touched(int fd) {
@@ -121,14 +133,17 @@ struct Lease::State {
     const Holder us = ourselves();
     const json j = {{"host", us.host}, {"boot", us.boot}, {"process", us.process}, {"run_id", run_id}};
     const std::string text = j.dump() + "\n";
-    resize(file, path, 0);
-    write_at(file, path, 0, text.data(), static_cast<int64_t>(text.size()));
+    try {
+      resize(file, path, 0);
+      write_at(file, path, 0, text.data(), static_cast<int64_t>(text.size()));
+    } catch (const Error&) {  // a full disk: the lock holds, only the name is missing
+    }
   }
 
   void beat(milliseconds every) {
     std::unique_lock lock(mutex);
     while (!wake.wait_for(lock, every, [&] { return ends; })) {
-      if (!same_file(file.get(), path)) lost = true;
+      if (displaced(file.get(), path)) lost = true;
       futimens(file.get(), nullptr);  // a beat that fails is missed; the lock still holds
     }
   }
@@ -149,12 +164,15 @@ Lease Lease::take(const std::string& run_path, bool force, std::string& taken_ov
       taken_over = holder.text() +
                    (alive ? " held this run; --force took it" : " held this run and ended without giving it back");
     }
-    if (lock == Lock::kOurs && !alive) break;
-    // A new file in its place: who holds the old one sees that it is no longer the lease.
+    const bool given_back = holder.process == 0, died_here = holder.boot == boot_id();
+    if (lock == Lock::kOurs && !alive && (given_back || died_here)) break;
+    // A new file in its place: who held the old one, and may come back (a machine that was cut off), sees that it is no
+    // longer the lease. The old one stays locked until then, so that nobody else does the same.
     const std::string mine = path + ".tmp-" + random_hex();
-    state->file = open_file(mine, O_RDWR | O_CREAT | O_EXCL);
-    take_lock(state->file, mine);
+    Descriptor file = open_file(mine, O_RDWR | O_CREAT | O_EXCL);
+    take_lock(file, mine);
     rename_path(mine, path);
+    state->file = std::move(file);
     break;
   }
   state->write("");
@@ -183,6 +201,6 @@ Lease::~Lease() {
 
 void Lease::name_run(const std::string& run_id) { state_->write(run_id); }
 
-bool Lease::lost() const { return state_->lost || !same_file(state_->file.get(), state_->path); }
+bool Lease::lost() const { return state_->lost || displaced(state_->file.get(), state_->path); }
 
 }  // namespace bessemer::trainer

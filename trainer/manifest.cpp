@@ -20,6 +20,7 @@ constexpr const char* kRankFormat = "bessemer checkpoint rank";
 // The text begins with its checksum, so that where the digits are does not depend on anything else.
 constexpr std::string_view kBefore = "{\"crc32c\":\"";
 constexpr std::size_t kDigits = 8;
+constexpr int kDepth = 64;
 
 json to_json(const FileRecord& record) {
   return {{"name", record.name}, {"size", record.size}, {"crc32c", record.crc32c}};
@@ -59,7 +60,11 @@ int check_format(const json& j, const char* format, const std::string& path) {
 template <class Fill>
 auto parse(const std::string& text, const std::string& path, const Fill& fill) {
   try {
-    return fill(json::parse(text));
+    const auto shallow = [&](int depth, json::parse_event_t, json&) {
+      BESSEMER_CHECK_DATA(depth <= kDepth, path, ": is nested more than ", kDepth, " deep");
+      return true;
+    };
+    return fill(json::parse(text, shallow));
   } catch (const json::exception& error) {
     fail(ExitCode::kBadData, path, ": ", error.what());
   }
@@ -123,6 +128,7 @@ Manifest parse_manifest(const std::string& text, const std::string& path) {
     m.validation_loss = loss.is_null() ? std::nan("") : loss.get<double>();
     for (const json& record : j.at("rank_files")) m.rank_files.push_back(file_record(record, "rank-00000.json", path));
     m.state = j.at("state");
+    BESSEMER_CHECK_DATA(m.state.is_object(), path, ": its state is no object");
     m.config = j.at("config").get<std::string>();
     m.tokenizer = j.at("tokenizer").get<std::string>();
     if (version == 1) return m;

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <bit>
+
 #include "trainer/flat_checkpoint.h"
 
 namespace bessemer::trainer {
@@ -50,7 +52,9 @@ MemoryAccount account_memory(models::Model& model, const TrainerOptions& options
   }
   const int64_t copied = Snapshot::bytes(layout, topology.dp());
   if (copy == Copy::kHere) account.lines.push_back({"checkpoint copy, 12 bytes each / dp", copied});
-  if (copy == Copy::kOnHost) account.host_bytes = copied;
+  // LibTorch rounds each pinned block up to a power of two.
+  if (copy == Copy::kOnHost)
+    account.host_bytes = 3 * static_cast<int64_t>(std::bit_ceil(static_cast<uint64_t>(copied / 3)));
   account.lines.push_back({"activations of a micro-batch", model.cost(plan.micro_batch, dtype).activation_bytes});
   return account;
 }

@@ -90,13 +90,19 @@ std::string publish(const SavePlan& plan, Manifest manifest, const Reached& reac
   reached("sync parent");
   sync_directory(plan.run_path);
   reached("remove replaced");
-  if (replaces) remove_tree(temporary);
+  try {
+    if (replaces) remove_tree(temporary);
+  } catch (const Error&) {  // the next start removes it; this checkpoint is there
+  }
   return path;
 }
 
 void abandon(const SavePlan& plan) noexcept {
   if (plan.save_id.empty()) return;
   try {
+    // After the exchange the checkpoint that was replaced is there: perhaps the one that a power cut brings back.
+    const std::string manifest = plan.temporary() + "/" + kManifestName;
+    if (exists(manifest) && parse_manifest(read_text(manifest), manifest).save_id != plan.save_id) return;
     remove_tree(plan.temporary());
   } catch (const std::exception& error) {
     std::fprintf(stderr, "a failed checkpoint stays until the next start: %s\n", error.what());

@@ -37,9 +37,11 @@ class Runner {
     const NextBatch next = [&] { return data::make_batch(loader.next(), parts_.objective, trainer_.grid().device); };
     try {
       while (end_.code == ExitCode::kDone && !limit_reached()) step(next);
-    } catch (const Error& error) {
-      // What all ranks throw alike, or one alone throws, must not cost the checkpoint that is being written.
-      if (error.code() == ExitCode::kLossPolicy || trainer_.grid().world.size() == 1) settle_all();
+    } catch (const Error& error) {  // what all ranks throw alike must not cost the checkpoint that is being written
+      if (error.code() == ExitCode::kLossPolicy || trainer_.grid().world.size() == 1) rescue();
+      throw;
+    } catch (...) {  // out of memory, LibTorch's own
+      if (trainer_.grid().world.size() == 1) rescue();
       throw;
     }
     save_last();
@@ -68,7 +70,7 @@ class Runner {
     votes.stop = stop_asked();
     // One clock decides.
     const double interval = parts_.checkpoint.interval;
-    votes.save = trainer_.grid().rank == 0 && interval > 0 && seconds_since(last_save_) >= interval;
+    votes.save = trainer_.grid().rank == 0 && interval > 0 && !saver_.busy() && seconds_since(last_save_) >= interval;
     const auto saver = saver_.votes();
     votes.finished = saver.finished, votes.failed = saver.failed;
     return votes;
@@ -145,7 +147,7 @@ class Runner {
       ++end_.skipped;
       return journal_.note(fmt::format(
           "warning: no checkpoint of step {}: that of step {} is still being written ({} skipped so far); choose a "
-          "larger checkpoint.every, or a faster disk",
+          "larger checkpoint.every or checkpoint.interval, or a faster disk",
           end_.step, saver_.step(), end_.skipped));
     }
     last_save_ = Clock::now();
@@ -159,6 +161,14 @@ class Runner {
     saver_.start(std::move(content));
     stall_ = seconds_since(last_save_);
     if (!parts_.checkpoint.asynchronous) settle_all();
+  }
+
+  /// Ends the save under way on the way out; the first error is the one that counts.
+  void rescue() noexcept {
+    try {
+      settle_all();
+    } catch (const std::exception&) {
+    }
   }
 
   /// Waits for the save under way, if any.

@@ -28,6 +28,12 @@ void remove_leftovers(const std::string& path) {
   for (const std::string& name : list_directory(path)) {
     const bool save = name.starts_with(std::string(kTemporary) + std::string(kStep));
     const bool trash = name.starts_with(std::string(kTrash) + std::string(kStep));
+    // A death between the two renames of an exchange (exchange_paths, where the file system has none).
+    const std::string step = name.substr(std::min(name.size(), kTemporary.size()), kStep.size() + 10);
+    if (save && name.ends_with(kAside) && !exists(path + "/" + step)) {
+      rename_path(path + "/" + name, path + "/" + step);
+      continue;
+    }
     if (save || trash || is_temporary_text(name)) remove_tree(path + "/" + name);
   }
 }
@@ -96,10 +102,13 @@ std::vector<bool> who_stays(const std::vector<Whole>& good, const Retention& ret
   std::vector<bool> stays(good.size());
   double least = INFINITY;
   std::size_t best = good.size();
+  int64_t newer = 0;
   for (std::size_t i = 0; i < good.size(); ++i) {
-    const bool new_enough = static_cast<int64_t>(i) < std::max<int64_t>(1, retention.keep);
-    const bool for_good = retention.keep_every > 0 && good[i].step % retention.keep_every == 0;
-    stays[i] = new_enough || for_good;
+    const int64_t step = good[i].step;
+    const bool beyond = retention.saved >= 0 && step > retention.saved;
+    const bool new_enough = !beyond && newer++ < std::max<int64_t>(1, retention.keep);
+    const bool for_good = retention.keep_every > 0 && step % retention.keep_every == 0;
+    stays[i] = beyond || new_enough || for_good || step == retention.saved;
     if (good[i].loss < least) least = good[i].loss, best = i;
   }
   if (best < good.size()) stays[best] = true;
@@ -110,13 +119,19 @@ std::vector<bool> who_stays(const std::vector<Whole>& good, const Retention& ret
 
 std::string RunDirectory::step_name(int64_t step) { return fmt::format("step-{:010}", step); }
 
-RunDirectory RunDirectory::claim(const std::string& path, bool force) {
+RunDirectory RunDirectory::claim(const std::string& path, bool force, bool to_train) {
   try {
     RunDirectory run;
     run.path_ = path;
+    for (const char* other : {"manifest.json", "dataset.json"}) {
+      BESSEMER_CHECK(!exists(path + "/" + other), path, " is a ", other[0] == 'm' ? "checkpoint" : "data set",
+                     "; choose a directory of its own for the run");
+    }
     make_directories(path);
     run.lease_ = Lease::take(path, force, run.taken_over_);
-    remove_leftovers(path);
+    // The temporaries of a job that --force displaced may still be written to: the next start removes them.
+    if (!force || run.taken_over_.empty()) remove_leftovers(path);
+    if (!to_train) return run;
     probe(path);
     run.run_id_ = id_of(path);
     run.lease_->name_run(run.run_id_);
@@ -133,8 +148,10 @@ RunDirectory RunDirectory::join(const std::string& path, const std::string& run_
 }
 
 void RunDirectory::check_held() const {
-  BESSEMER_CHECK_ENV(!lease_ || !lease_->lost(), path_,
-                     ": another job has taken this run (--force); this one ends and writes nothing more");
+  BESSEMER_CHECK_ENV(
+      !lease_ || !lease_->lost(), path_,
+      ": another job has taken this run (--force), or the directory or its lease was moved or removed; this one ends and "
+      "writes nothing more");
 }
 
 void RunDirectory::check_room(int64_t checkpoint_bytes) const {
@@ -191,6 +208,8 @@ FoundCheckpoint find_newest(const std::string& run_path, Verify verify, int64_t 
 
 FoundCheckpoint find_checkpoint(const std::string& path, Verify verify) {
   refuse_pickle(path);
+  BESSEMER_CHECK_DATA(file_size(path) < 0, path,
+                      ": is a file; a run's directory, or a step-... directory, is expected");
   BESSEMER_CHECK_DATA(exists(path), path, ": there is no such directory");
   const bool run = !checkpoint_steps(path).empty();
   if (!run) return {path, CheckpointReader::open(path, verify).step(), {}};
@@ -208,7 +227,7 @@ Removal apply_retention(const std::string& run_path, const Retention& retention,
   for (std::size_t i = 0; i < good.size(); ++i) {
     (stays[i] ? removal.kept : removal.removed).push_back(RunDirectory::step_name(good[i].step));
     if (!stays[i]) removal.bytes += good[i].bytes;
-    verified = verified || (stays[i] && good[i].read_back);
+    verified = verified || (good[i].step == retention.saved && good[i].read_back);
   }
   if (removal.removed.empty()) return removal;
   for (std::size_t i = 0; i < good.size() && !verified; ++i) {

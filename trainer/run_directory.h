@@ -17,8 +17,9 @@ class RunDirectory {
   /// For rank 0: makes the directory, takes its lease for the life of this object, removes what killed saves left, and
   /// gives the run its id if it has none yet.
   /// \param force  takes it from a job that lives; see Lease.
+  /// \param to_train  no: nothing will be written (removing must work on a full disk), so that is not tried.
   /// Errors: Error (69) where another job holds it (named with host, process and run), or it cannot be written.
-  static RunDirectory claim(const std::string& path, bool force = false);
+  static RunDirectory claim(const std::string& path, bool force = false, bool to_train = true);
   /// For the other ranks, and for readers: just the path and what rank 0 says of it.
   static RunDirectory join(const std::string& path, const std::string& run_id = "");
 
@@ -67,6 +68,8 @@ FoundCheckpoint find_checkpoint(const std::string& path, Verify verify);
 struct Retention {
   int64_t keep = 3;        ///< the newest; at least one
   int64_t keep_every = 0;  ///< besides, those of steps that it divides; 0: none
+  int64_t saved = -1;  ///< the step that was saved just now: it stays, and later ones (of a run that went back to an
+                       ///< earlier step) are neither counted nor removed; -1: none was
 };
 struct Removal {
   std::vector<std::string> removed, kept;  ///< names, newest first; what is not whole is in neither
@@ -74,8 +77,8 @@ struct Removal {
   std::vector<std::string> warnings;       ///< what could not be removed, or why nothing may be
 };
 /// Removes the whole checkpoints that `retention` does not name; the one with the least validation loss always stays.
-/// Nothing is removed unless one that stays is verified: read back by its writers, or read here to its last byte.
-/// \param dry_run  only says what it would do.
+/// Nothing is removed unless one that stays is verified: the one just saved, where its writers have read it back, or
+/// one that is read here to its last byte. \param dry_run  only says what it would do.
 Removal apply_retention(const std::string& run_path, const Retention& retention, bool dry_run = false);
 
 }  // namespace bessemer::trainer

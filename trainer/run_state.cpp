@@ -14,10 +14,18 @@ const char* name_of(Precision precision) {
   return precision == Precision::kFp16 ? "fp16" : precision == Precision::kBf16 ? "bf16" : "fp32";
 }
 
-// A scale belongs to fp16: a run that changes its precision begins with its own. (Format version 1 does not name it:
-// there it could not change.)
-bool keeps_loss_scale(const nlohmann::json& layout, Precision precision) {
-  return !layout.contains("precision") || (layout["precision"] == name_of(precision) && precision == Precision::kFp16);
+// The step at which the learning rate has fallen; 0 where it does not.
+int64_t schedule_end(const TrainerOptions& options) {
+  if (options.optimizer.schedule == ScheduleKind::kConstant) return 0;
+  return options.optimizer.decay_steps > 0 ? options.optimizer.decay_steps : options.train.steps;
+}
+
+// A scale belongs to fp16: a run that changes its precision begins with its own. (Format version 1 names it only in the
+// configuration.)
+bool was_fp16(const CheckpointReader& checkpoint) {
+  const auto& layout = checkpoint.state().at("layout");
+  if (layout.contains("precision")) return layout["precision"] == "fp16";
+  return checkpoint.config().find("\nprecision = fp16\n") != std::string::npos;
 }
 
 }  // namespace
@@ -30,6 +38,7 @@ nlohmann::json layout_json(const Trainer& trainer) {
           {"threads", at::get_num_threads()},
           {"precision", name_of(trainer.options().train.precision)},
           {"micro_batch", trainer.plan().micro_batch},
+          {"schedule_end", schedule_end(trainer.options())},
           {"sequence_parallel", parallel.sequence_parallel},
           {"zero", parallel.zero},
           {"virtual_dp", parallel.virtual_dp}};
@@ -65,10 +74,11 @@ void refuse_other_data(const CheckpointReader& checkpoint, const data::Corpus& c
 void take_threads(const TrainerOptions& options, const CheckpointReader& checkpoint) {
   const int threads = checkpoint.state().at("layout").at("threads");
   // Sums over threads are cut by their number: the same bits want the same number.
-  if (options.parallel.threads == 0 && threads > 0 && threads != at::get_num_threads()) at::set_num_threads(threads);
+  BESSEMER_CHECK_DATA(threads > 0 && threads <= 4096, checkpoint.path(), ": was saved with ", threads, " threads");
+  if (options.parallel.threads == 0 && threads != at::get_num_threads()) at::set_num_threads(threads);
 }
 
-int64_t resume(Trainer& trainer, const RunParts& parts) {
+int64_t resume(Trainer& trainer, const RunParts& parts) try {
   if (parts.resume_from.empty()) return -1;
   const auto reader = CheckpointReader::open(parts.resume_from);
   refuse_other_data(reader, *parts.train);
@@ -81,10 +91,12 @@ int64_t resume(Trainer& trainer, const RunParts& parts) {
   Trainer::Counters counters;
   counters.step = state.at("step"), counters.updates = state.at("updates"), counters.tokens = state.at("tokens");
   counters.loss_scale = trainer.counters().loss_scale;
-  if (keeps_loss_scale(state.at("layout"), trainer.options().train.precision))
+  if (trainer.options().train.precision == Precision::kFp16 && was_fp16(reader))
     counters.loss_scale = {scale.at("scale"), scale.at("good_steps"), scale.at("bad_steps_left"), scale.at("skipped")};
   trainer.restore(counters);
   return counters.step;
+} catch (const nlohmann::json::exception& error) {
+  fail(ExitCode::kBadData, parts.resume_from, ": its state is not what a checkpoint holds: ", error.what());
 }
 
 }  // namespace bessemer::trainer

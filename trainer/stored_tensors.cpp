@@ -118,10 +118,12 @@ void visit_global(const StoredTensor& tensor, const Cut& stored, int64_t global,
 }  // namespace
 
 int64_t elements_of(const std::vector<int64_t>& shape) {
-  int64_t elements = 1;
+  int64_t elements = 1, extent = 1;  // the second takes a 0 for 1: a part of the product must fit, too
   for (int64_t n : shape) {
-    const bool good = n >= 0 && !__builtin_mul_overflow(elements, n, &elements) && elements <= int64_t{1} << 60;
+    const bool good =
+        n >= 0 && !__builtin_mul_overflow(extent, std::max<int64_t>(n, 1), &extent) && extent <= int64_t{1} << 60;
     BESSEMER_CHECK_DATA(good, "the shape ", text_of(shape), " is no shape of a tensor");
+    elements *= n;
   }
   return elements;
 }

@@ -73,8 +73,9 @@ TEST_F(SavedState, OfWhichAnyOneItemIsMissingIsNoticed) {
   }
 
   // What a job is laid out as is for the reader's eyes; it is taken from the job's own options.
-  const std::set<std::string> told{"/layout/dp",   "/layout/tp",         "/layout/micro_batch", "/layout/sequence_parallel",
-                                   "/layout/zero", "/layout/virtual_dp", "/layout/precision"};
+  const std::set<std::string> told{
+      "/layout/dp",   "/layout/tp",         "/layout/micro_batch", "/layout/sequence_parallel",
+      "/layout/zero", "/layout/virtual_dp", "/layout/precision",   "/layout/schedule_end"};
   const auto noticed = [&](const std::function<void(nlohmann::json&)>& change, const std::string& zeroed) {
     for (const int64_t step : moments) {
       step_ = step;
@@ -106,7 +107,8 @@ TEST_F(SavedState, OfWhichAnyOneItemIsMissingIsNoticed) {
   }
   EXPECT_GE(items, 11);
   at::set_num_threads(1);
-  for (const char* kind : {"params/", "momentum/", "variance/"}) EXPECT_TRUE(noticed([](nlohmann::json&) {}, kind)) << kind;
+  for (const char* kind : {"params/", "momentum/", "variance/"})
+    EXPECT_TRUE(noticed([](nlohmann::json&) {}, kind)) << kind;
 }
 
 }  // namespace

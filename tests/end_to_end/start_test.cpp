@@ -84,7 +84,7 @@ TEST_F(Begin, WithNoneThatIsWholeDoesNotBeginAnewBySilence) {
   const auto before = tests::metric_bits(files_.dir("a"));
   const auto ended = files_.run(files_.train("a", {"--train.steps=10"}));
   EXPECT_EQ(ended.code, 65) << ended.text;
-  EXPECT_THAT(ended.text, AllOf(HasSubstr("none of its checkpoints is whole"), HasSubstr("to begin anew")));
+  EXPECT_THAT(ended.text, AllOf(HasSubstr("none of its checkpoints can be used"), HasSubstr("begin anew in another")));
   EXPECT_EQ(tests::metric_bits(files_.dir("a")), before);
 }
 
@@ -112,6 +112,27 @@ TEST_F(Begin, AfterAnotherJobTookTheRunTheFirstStops) {
   EXPECT_THAT(took.text.substr(took.text.find("go on with")), Not(HasSubstr("--force")));
 }
 
+// The error of one rank in the middle of training: the others wait in a collective and must be ended.
+TEST_F(Begin, UnderMpirunAJobThatLosesItsRunEndsAtOnce) {
+  tests::Process first(under_mpirun(2, files_.train("a", {"--train.steps=100000"})), files_.log());
+  ASSERT_TRUE(first.prints("step      5/")) << first.text();
+  std::filesystem::rename(files_.dir("a"), files_.dir("moved"));
+  const auto ended = first.wait(30);
+  EXPECT_EQ(ended.code, 69) << ended.text;
+  EXPECT_THAT(ended.text, HasSubstr("was moved or removed"));
+}
+
+TEST_F(Begin, AtAPlaceThatIsSomethingElseIsRefused) {
+  ASSERT_EQ(files_.run(files_.train("a", {"--train.steps=2"})).code, 0);
+  EXPECT_EQ(files_.run(files_.train("a/step-0000000002", {"--train.steps=2"})).code, 64);
+  const auto data = files_.run({kBinary, "train", files_.ini(), "--run.dir=" + files_.data(), "--train.steps=2"});
+  EXPECT_EQ(data.code, 64) << data.text;
+  EXPECT_THAT(data.text, HasSubstr("is a data set"));
+  // A start that was refused binds nothing.
+  EXPECT_EQ(files_.run(files_.train("b", {"--run.init_from=nowhere"})).code, 65);
+  EXPECT_EQ(files_.run(files_.train("b", {"--train.steps=2", "--model.hidden=64"})).code, 0);
+}
+
 TEST_F(Begin, WithAnotherBinaryOnOneRankIsRefusedByName) {
   const auto other = files_.files().file("other-bessemer");
   std::filesystem::copy_file(kBinary, other);
@@ -130,6 +151,9 @@ TEST_F(Begin, SaysWhichBitsItPromises) {
   EXPECT_THAT(fresh.text, HasSubstr("same bits: this command repeats the run"));
   const auto same = files_.run(files_.train("a", {"--train.steps=6"}));
   EXPECT_THAT(same.text, HasSubstr("goes on bit for bit as if unbroken"));
+  const auto longer = files_.run(files_.train("s", {"--train.steps=4", "--optimizer.decay_steps=0"}));
+  const auto again = files_.run(files_.train("s", {"--train.steps=6", "--optimizer.decay_steps=0"}));
+  EXPECT_THAT(again.text, AllOf(HasSubstr("not bit for bit"), HasSubstr("(optimizer.decay_steps) was 4 and is 6")));
   const auto other = files_.run(under_mpirun(2, files_.train("a", {"--train.steps=8"})));
   EXPECT_THAT(other.text, AllOf(HasSubstr("not bit for bit"), HasSubstr("dp was 1 and is 2")));
 }

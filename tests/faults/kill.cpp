@@ -83,7 +83,10 @@ void forked_lives(int64_t lives, std::mt19937_64& random, Tally& tally) {
   trainer::CheckpointOptions all, two;
   all.every = two.every = 1, all.keep = kSteps, two.keep = 2;
   all.asynchronous = false;  // an asynchronous one may skip a step
+  const auto start = std::chrono::steady_clock::now();
   training.train(training.dir("unbroken"), all);
+  const auto whole_us = static_cast<uint64_t>(
+      std::chrono::duration<double, std::micro>(std::chrono::steady_clock::now() - start).count());
   std::map<int64_t, std::string> unbroken;
   for (int64_t step = 1; step <= kSteps; ++step)
     unbroken[step] = contents(tests::checkpoint_path(training.dir("unbroken"), step));
@@ -94,7 +97,7 @@ void forked_lives(int64_t lives, std::mt19937_64& random, Tally& tally) {
     int64_t newest = -1;
     for (bool done = false; !done;) {
       const bool saving = random() % 2 != 0;
-      const auto wait_us = static_cast<useconds_t>(random() % (saving ? 4000 : 60000));
+      const auto wait_us = static_cast<useconds_t>(random() % (saving ? whole_us / 4 : whole_us));
       const pid_t child = fork();
       if (child == 0) {
         try {

@@ -12,7 +12,7 @@ cd "$work"
 for i in $(seq 400); do echo "the model learns a word from two before it, line $i"; done > text.txt
 "$bessemer" data build --input text.txt --out data --tokenizer chars > /dev/null 2>&1
 train() { local code=0; "$bessemer" train --data.path=data --run.dir=run --model.layers=1 --model.hidden=16 --model.heads=2 --model.sequence=16 \
-  --train.global_batch=2 --train.eval_every=0 --parallel.threads=1 --parallel.device=cpu --train.wall_time=1s > "$1.log" 2>&1 || code=$?; echo $code > "$1.code"; }
+  --train.global_batch=2 --train.eval_every=0 --parallel.threads=1 --parallel.device=cpu --train.steps=1000000 --log.every=1000 --train.wall_time=1s > "$1.log" 2>&1 || code=$?; echo $code > "$1.code"; }
 bad=0
 for n in $(seq "$starts"); do
   rm -rf run a.code b.code

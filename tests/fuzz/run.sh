@@ -15,6 +15,7 @@ targets=("$@")
 # HDF5 forgets some of its memory when it refuses a file; its leaks are not ours.
 echo leak:libhdf5 > build/fuzz/leaks
 export LSAN_OPTIONS=suppressions=$PWD/build/fuzz/leaks:print_suppressions=0
+export UBSAN_OPTIONS=halt_on_error=1
 failed=0
 for target in "${targets[@]}"; do
   mkdir -p "build/fuzz/corpus/$target"

@@ -123,7 +123,8 @@ TEST(Promise, SaysWhichBitsHoldAndWhyOthersDoNot) {
                        {"micro_batch", 3},
                        {"sequence_parallel", false},
                        {"zero", false},
-                       {"virtual_dp", 0}}}};
+                       {"virtual_dp", 0},
+                       {"schedule_end", 100}}}};
   EXPECT_THAT(promise(now, {}), AllOf(HasSubstr("same bits"), HasSubstr("another dp only within rounding")));
   auto then = now;
   EXPECT_THAT(promise(now, then), HasSubstr("bit for bit as if unbroken"));

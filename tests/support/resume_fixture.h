@@ -49,6 +49,7 @@ class Resume : public testing::Test {
           Trainer trainer(*model, options, grid);
           CheckpointOptions checkpoint;
           checkpoint.every = every, checkpoint.keep = 100;
+          checkpoint.read_back = false;  // hundreds of saves
           checkpoint.asynchronous = every > 1;  // else it may skip a step
           RunParts parts{grid.rank == 0 ? RunDirectory::claim(path) : RunDirectory::join(path),
                          data::Corpus::open(data_, "train", shape_.sequence),

@@ -143,6 +143,29 @@ TEST(Retention, RemovesNothingWhileNothingThatStaysIsVerified) {
   EXPECT_THAT(checkpoint_steps(dir.path()), ElementsAre(3));
 }
 
+// A run that went back to an earlier step: what it saves now is its newest, whatever lies beyond.
+TEST(Retention, NeverRemovesWhatWasSavedJustNow) {
+  tests::TemporaryDirectory dir;
+  for (const int64_t step : {100, 200, 300, 400}) save_small(dir.path(), step);
+  const std::string beyond = dir.file("step-0000000400/shard-00000-of-00002.h5");
+  auto bytes = read_text(beyond);
+  bytes.back() ^= 1;  // and the newest of those is damaged
+  write_text_synced(beyond, bytes);
+  save_small(dir.path(), 150);
+  EXPECT_THAT(apply_retention(dir.path(), {1, 0, 150}).removed, ElementsAre("step-0000000100"));
+  EXPECT_THAT(checkpoint_steps(dir.path()), ElementsAre(150, 200, 300, 400));
+}
+
+TEST(RunDirectory, BringsBackACheckpointThatAnExchangeWasKilledIn) {
+  tests::TemporaryDirectory dir;
+  const std::string path = save_small(dir.path(), 7);
+  std::filesystem::rename(path, dir.file(".tmp-step-0000000007-0123456789abcdef-3-old"));
+  std::filesystem::create_directories(dir.file(".tmp-step-0000000007-0123456789abcdef-3"));
+  const auto run = RunDirectory::claim(dir.path());
+  EXPECT_TRUE(tests::holds_small(CheckpointReader::open(path, Verify::kAll), 7));
+  EXPECT_EQ(find_newest(dir.path(), Verify::kAll).step, 7);
+}
+
 TEST(Pickles, AreRefusedWithAHint) {
   tests::TemporaryDirectory dir;
   for (const char* name : {"model.pt", "pytorch_model.bin"}) {

@@ -83,5 +83,16 @@ TEST(StoredTensors, AnyRequestIsAnsweredFromAnyCut) {
   }
 }
 
+TEST(ElementsOf, AShapeThatOverflowsIsRefusedBesideAZeroToo) {
+  EXPECT_EQ(elements_of({}), 1);
+  EXPECT_EQ(elements_of({3, 0, 5}), 0);
+  for (const std::vector<int64_t>& shape : {std::vector<int64_t>{int64_t{1} << 40, int64_t{1} << 40},
+                                            {0, int64_t{1} << 40, int64_t{1} << 40},
+                                            {int64_t{1} << 40, 0, int64_t{1} << 40},
+                                            {-1}}) {
+    EXPECT_THROW(elements_of(shape), Error);
+  }
+}
+
 }  // namespace
 }  // namespace bessemer::trainer
