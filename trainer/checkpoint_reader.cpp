@@ -143,8 +143,8 @@ void read_texts(Contents& contents, const std::string& path, std::vector<std::st
   note_problems(problems, [&] {
     BESSEMER_CHECK_DATA(exists(path), path, ": there is no such checkpoint");
     contents.directory = std::make_shared<const Directory>(path);
-    contents.manifest = read_manifest(*contents.directory);
-    const std::string text = contents.directory->read_text(kManifestName);
+    const std::string text = manifest_text(*contents.directory);
+    contents.manifest = parse_manifest(text, contents.directory->file(kManifestName));
     contents.fingerprint = data::crc32c(text.data(), text.size());
     contents.bytes = static_cast<int64_t>(text.size());
   });

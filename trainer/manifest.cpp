@@ -139,10 +139,14 @@ Manifest parse_manifest(const std::string& text, const std::string& path) {
   });
 }
 
-Manifest read_manifest(const Directory& checkpoint) {
+std::string manifest_text(const Directory& checkpoint) {
   BESSEMER_CHECK_DATA(checkpoint.size(kManifestName) >= 0, checkpoint.path(), ": is no checkpoint (it has no ",
                       kManifestName, ")");
-  return parse_manifest(checkpoint.read_text(kManifestName), checkpoint.file(kManifestName));
+  return checkpoint.read_text(kManifestName);
+}
+
+Manifest read_manifest(const Directory& checkpoint) {
+  return parse_manifest(manifest_text(checkpoint), checkpoint.file(kManifestName));
 }
 
 std::string to_text(const RankFile& r) {

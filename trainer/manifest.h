@@ -29,6 +29,8 @@ struct Manifest {
 std::string to_text(const Manifest& manifest);
 /// Error (65) naming `path`: not a manifest, a later version (its writer is named), or not as it was written.
 Manifest parse_manifest(const std::string& text, const std::string& path);
+/// The manifest as it stands in the checkpoint's directory. Error (65) where there is none.
+std::string manifest_text(const Directory& checkpoint);
 Manifest read_manifest(const Directory& checkpoint);
 
 /// rank-%05d.json: the shard that one rank wrote.
