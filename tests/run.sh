@@ -33,6 +33,9 @@ say "running every test"
 set +e
 ctest --preset cpu 2>&1 | tee build/cpu/ctest.log
 [ "${PIPESTATUS[0]}" = 0 ] || failures=$((failures + 1))
+if [ $failures -gt 0 ]; then  # once more, where a reader looks first
+  grep -hE -A 8 'BAD:|: Failure$|ERROR: |what\(\)|\*\*\*(Failed|Timeout|Exception)' build/cpu/ctest.log build/asan/Testing/Temporary/LastTest.log 2> /dev/null | head -n 80 || true
+fi
 say "$([ $failures = 0 ] && echo "all is well" || echo "$failures of the parts above FAILED")"
 grep -E '^[0-9]+% tests passed' build/cpu/ctest.log
 exit $((failures > 0))

@@ -7,7 +7,6 @@
 // error by the system's name, and end with the unbroken run's bits in a checkpoint that verifies. Then likewise each
 // call of a resume: it goes on with the right bits, or refuses by name. --stride=N takes every Nth case.
 #include <ATen/Parallel.h>
-#include <unistd.h>
 
 #include <cstring>
 #include <filesystem>
@@ -137,12 +136,7 @@ class Campaign {
     auto often = checkpoint;
     often.every = 1, often.asynchronous = true;
     {
-      const Watch watch(run,
-                        [&](const Event& e) {
-                          if (e.call == Call::kFsync) usleep(100000);
-                          return 0;
-                        },
-                        {});
+      const Watch watch(run, [&](const Event& e) { return e.call == Call::kFsync ? Watch::kSlow : 0; }, {});
       const auto end = training_.train(run, often, training_.dir("log"));
       expect(end.code == ExitCode::kDone && end.skipped > 0, "a slow disk: saves are skipped and counted");
       expect(log().find("is still being written") != std::string::npos, "and warned of");

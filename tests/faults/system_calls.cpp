@@ -50,11 +50,15 @@ void after(const Event& event) {
 /// Makes the call `make` unless the watch says otherwise.
 template <class Make>
 auto through(Event event, const Make& make) -> decltype(make()) {
-  const std::lock_guard lock(mutex);
+  std::unique_lock lock(mutex);
   if (!watched(event.path)) return make();
   if (const int error = before(event); error > 0) {
     errno = error;
     return -1;
+  } else if (error == Watch::kSlow) {
+    lock.unlock();
+    usleep(100000);
+    lock.lock();
   }
   const auto result = make();
   const int kept = errno;

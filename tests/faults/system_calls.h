@@ -34,8 +34,9 @@ struct Event {
 /// While one lives, calls on paths that begin with `root` are told to it.
 class Watch {
  public:
-  /// What becomes of a call: 0 it is made, > 0 it fails with that errno, kShort a write of half of it.
-  static constexpr int kShort = -1;
+  /// What becomes of a call: 0 it is made, > 0 it fails with that errno, kShort a write of half of it, kSlow it is made
+  /// 100 ms later, others meanwhile (not for writes).
+  static constexpr int kShort = -1, kSlow = -2;
   using Before = std::function<int(const Event&)>;
   using After = std::function<void(const Event&)>;  ///< after it has succeeded
   Watch(std::string root, Before before, After after);

@@ -12,9 +12,7 @@ cmake --preset fuzz > /dev/null
 cmake --build --preset fuzz
 targets=("$@")
 [ ${#targets[@]} -gt 0 ] || targets=($(cd tests/fuzz && ls ./*_fuzz.cpp | sed 's|./||; s|\.cpp$||'))
-# HDF5 forgets some of its memory when it refuses a file; its leaks are not ours.
-echo leak:libhdf5 > build/fuzz/leaks
-export LSAN_OPTIONS=suppressions=$PWD/build/fuzz/leaks:print_suppressions=0
+export LSAN_OPTIONS=suppressions=$PWD/tests/support/leaks.supp:print_suppressions=0
 export UBSAN_OPTIONS=halt_on_error=1
 failed=0
 for target in "${targets[@]}"; do
