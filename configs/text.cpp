@@ -1,5 +1,7 @@
 #include "configs/text.h"
 
+#include <sstream>
+
 #include "models/presets.h"
 
 namespace bessemer::configs {
@@ -46,6 +48,20 @@ std::vector<Difference> changed(const RunConfig& before, const RunConfig& after)
     const auto& option = old_options[i];
     if (option.on_resume == OnResume::kFixed && option.text() != new_options[i].text())
       out.push_back({option.name, option.text(), new_options[i].text()});
+  }
+  return out;
+}
+
+std::map<std::string, std::string> assignments(const std::string& text) {
+  std::map<std::string, std::string> out;
+  std::istringstream lines(text);
+  std::string section;
+  for (std::string line; std::getline(lines, line);) {
+    if (line.empty()) continue;
+    if (line.front() == '[')
+      section = line.substr(1, line.find(']') - 1) + ".";
+    else
+      out[section + line.substr(0, line.find(" = "))] = section + line;
   }
   return out;
 }

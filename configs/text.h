@@ -1,5 +1,6 @@
 #pragma once
 #include <functional>
+#include <map>
 #include <string>
 #include <vector>
 
@@ -13,6 +14,9 @@ std::string to_text(const RunConfig& config, const std::function<std::string(con
 
 /// A value as an INI file needs it: quoted where it would be read otherwise.
 std::string ini_value(const std::string& value);
+
+/// What to_text() has written: option name to its whole assignment, {"model.layers", "model.layers = 2"}.
+std::map<std::string, std::string> assignments(const std::string& text);
 
 struct Difference {
   std::string option;

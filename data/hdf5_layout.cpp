@@ -131,10 +131,6 @@ Layout plan_layout(const std::string& name, const std::vector<LayoutDataset>& da
   Layout layout;
   write_layout(name, file, datasets, attributes, links, layout.offsets);
   layout.size = file.size();
-  for (const auto& dataset : datasets) {  // HDF5 may leave the last contents beyond the end of the file
-    if (layout.offsets.at(dataset.name) != 0)
-      layout.size = std::max(layout.size, layout.offsets.at(dataset.name) + bytes_of(dataset));
-  }
   layout.own = own_bytes(file, datasets, layout);
   return layout;
 }

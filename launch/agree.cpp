@@ -4,7 +4,6 @@
 #include <map>
 #include <nlohmann/json.hpp>
 #include <set>
-#include <sstream>
 #include <vector>
 
 #include "configs/text.h"
@@ -34,21 +33,6 @@ std::string whose(int count, int first, const std::string& host, int ranks) {
   if (count == ranks) return "";
   if (count == 1) return concat("rank ", first, " on ", host, ": ");
   return concat(count, " ranks, first rank ", first, " on ", host, ": ");
-}
-
-/// Lines of "a = 1" as {"section.a", "section.a = 1"}.
-std::map<std::string, std::string> assignments(const std::string& text) {
-  std::map<std::string, std::string> out;
-  std::istringstream lines(text);
-  std::string section;
-  for (std::string line; std::getline(lines, line);) {
-    if (line.empty()) continue;
-    if (line.front() == '[')
-      section = line.substr(1, line.find(']') - 1) + ".";
-    else
-      out[section + line.substr(0, line.find(" = "))] = section + line;
-  }
-  return out;
 }
 
 }  // namespace
@@ -84,10 +68,10 @@ void agree_on(const parallel::Group& world, const std::string& text, ExitCode co
   const auto mine = static_cast<int64_t>(std::hash<std::string>{}(text) >> 1);
   if (world.all_reduce(mine, parallel::ReduceOp::kMax) == world.all_reduce(mine, parallel::ReduceOp::kMin)) return;
   const auto texts = world.all_gather(text);
-  const auto first = assignments(texts[0]);
+  const auto first = configs::assignments(texts[0]);
   std::string message;
   for (std::size_t rank = 1; rank < texts.size() && message.empty(); ++rank) {
-    auto other = assignments(texts[rank]);
+    auto other = configs::assignments(texts[rank]);
     for (const auto& [key, line] : first) other.try_emplace(key, "no " + key);
     for (const auto& [key, line] : other) {
       const auto found = first.find(key);

@@ -3,6 +3,8 @@
 #include <ATen/Parallel.h>
 
 #include <algorithm>
+#include <iostream>
+#include <limits>
 
 #include "configs/parse.h"
 #include "data/shard_set.h"
@@ -19,6 +21,26 @@ namespace {
 
 bool has(const std::vector<std::string>& all, const std::string& one) {
   return std::find(all.begin(), all.end(), one) != all.end();
+}
+
+Loaded load_checkpoint(const std::string& path, parallel::DeviceKind device) {
+  const auto reader = trainer::CheckpointReader::open(path);
+  Loaded out;
+  out.checkpoint = path;
+  out.step = reader.step();
+  auto parsed = configs::parse({"", reader.config(), {}, {}});
+  BESSEMER_CHECK_DATA(parsed.problems.empty(), path,
+                      " has a configuration that this version does not read: ", parsed.problems.front());
+  out.config = parsed.config;
+  out.tokenizer = reader.tokenizer();
+  parallel::Grid grid;
+  BESSEMER_CHECK_ENV(device != parallel::DeviceKind::kCuda || at::hasCUDA(),
+                     "--device cuda was asked for, and no GPU is usable here; leave it out");
+  if (device == parallel::DeviceKind::kCuda) grid.device = at::Device(at::kCUDA, 0);
+  out.model = models::make_model(models::resolve(out.config.model), grid, false);
+  models::allocate(*out.model, at::kFloat, grid.device);
+  trainer::restore_weights(*out.model, reader);
+  return out;
 }
 
 }  // namespace
@@ -55,24 +77,17 @@ parallel::DeviceKind device_named(const std::string& name) {
 
 Loaded load_model(const std::string& path, parallel::DeviceKind device, int64_t threads) {
   set_threads(threads, 1);
-  const auto found = trainer::find_checkpoint(path, trainer::Verify::kMetadata);
-  const auto reader = trainer::CheckpointReader::open(found.path);
-  Loaded out;
-  out.checkpoint = found.path;
-  out.step = reader.step();
-  auto parsed = configs::parse({"", reader.config(), {}, {}});
-  BESSEMER_CHECK_DATA(parsed.problems.empty(), found.path,
-                      " has a configuration that this version does not read: ", parsed.problems.front());
-  out.config = parsed.config;
-  out.tokenizer = reader.tokenizer();
-  parallel::Grid grid;
-  BESSEMER_CHECK_ENV(device != parallel::DeviceKind::kCuda || at::hasCUDA(),
-                     "--device cuda was asked for, and no GPU is usable here; leave it out");
-  if (device == parallel::DeviceKind::kCuda) grid.device = at::Device(at::kCUDA, 0);
-  out.model = models::make_model(models::resolve(out.config.model), grid, false);
-  models::allocate(*out.model, at::kFloat, grid.device);
-  trainer::restore_weights(*out.model, reader);
-  return out;
+  for (int64_t below = std::numeric_limits<int64_t>::max();;) {
+    const auto found = trainer::find_checkpoint(path, trainer::Verify::kMetadata, below);
+    for (const auto& warning : found.warnings) std::cerr << "warning: " << warning << "\n";
+    try {
+      return load_checkpoint(found.path, device);
+    } catch (const Error& error) {  // a damaged tensor is found when it is read
+      if (error.code() != ExitCode::kBadData || found.path == path) throw;
+      std::cerr << "warning: skipping " << found.path << ": " << error.what() << "\n";
+      below = found.step;
+    }
+  }
 }
 
 }  // namespace bessemer::launch

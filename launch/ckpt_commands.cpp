@@ -45,6 +45,7 @@ std::string list_help() {
 int list(const Words& words) {
   const Arguments arguments(words, {kJson}, {"RUN"});
   const std::string run = only_path(arguments, "ckpt list", "RUN");
+  BESSEMER_CHECK_DATA(trainer::exists(run), run, ": there is no such directory");
   json rows = json::array();
   for (const int64_t step : trainer::checkpoint_steps(run)) {
     const std::string path = run + "/" + trainer::RunDirectory::step_name(step);
@@ -57,6 +58,8 @@ int list(const Words& words) {
     }
     rows.push_back(row);
   }
+  BESSEMER_CHECK_DATA(!rows.empty() || !trainer::exists(run + "/" + trainer::kManifestName), run,
+                      ": is itself a checkpoint; see it with bessemer ckpt info ", run);
   BESSEMER_CHECK_DATA(!rows.empty(), run, ": holds no checkpoint (step-...)");
   if (arguments.flag("json")) {
     fmt::print("{}\n", json{{"run", run}, {"checkpoints", rows}}.dump(-1, ' ', false, json::error_handler_t::replace));

@@ -5,8 +5,8 @@
 #include <cstring>
 #include <map>
 #include <nlohmann/json.hpp>
-#include <set>
 
+#include "configs/text.h"
 #include "launch/arguments.h"
 #include "launch/commands.h"
 #include "parallel/error.h"
@@ -65,29 +65,16 @@ Distance distance(const CheckpointReader& a, const CheckpointReader& b, const st
 }
 
 /// Lines "section.key = value" of an INI text, in one set.
-std::set<std::string> options_of(const std::string& text) {
-  std::set<std::string> lines;
-  std::string section;
-  for (std::size_t begin = 0; begin < text.size();) {
-    const auto end = std::min(text.find('\n', begin), text.size());
-    const std::string line = text.substr(begin, end - begin);
-    if (line.starts_with("["))
-      section = line.substr(1, line.find(']') - 1) + ".";
-    else if (!line.empty())
-      lines.insert(section + line);
-    begin = end + 1;
-  }
-  return lines;
-}
-
 void compare_options(const CheckpointReader& a, const CheckpointReader& b, std::vector<std::string>& lines) {
-  const auto x = options_of(a.config()), y = options_of(b.config());
-  for (const auto& line : x) {
-    if (!y.contains(line)) lines.push_back("option   A " + line);
-  }
-  for (const auto& line : y) {
-    if (!x.contains(line)) lines.push_back("option   B " + line);
-  }
+  const auto x = configs::assignments(a.config()), y = configs::assignments(b.config());
+  const auto missing = [&](const auto& one, const auto& other, const char* whose) {
+    for (const auto& [option, line] : one) {
+      const auto found = other.find(option);
+      if (found == other.end() || found->second != line) lines.push_back(concat("option   ", whose, " ", line));
+    }
+  };
+  missing(x, y, "A");
+  missing(y, x, "B");
 }
 
 std::string name_of(const std::string& pointer) { return pointer.empty() ? "state" : pointer.substr(1); }

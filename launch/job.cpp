@@ -71,7 +71,7 @@ int end_rank(const parallel::World& world, const std::string& command) {
   }
 }
 
-int run_job(const std::string& command, const std::vector<std::string>& words, RankWork work) {
+int run_job(const std::string& command, const std::vector<std::string>& words, const RankWork& work) {
   parallel::World world(nullptr, nullptr);
   try {
     refuse_singletons(world.size());

@@ -1,4 +1,5 @@
 #pragma once
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -7,14 +8,14 @@
 namespace bessemer::launch {
 
 /// What a command of many ranks does; every rank calls it.
-using RankWork = int (*)(const std::vector<std::string>& words, parallel::World& world);
+using RankWork = std::function<int(const std::vector<std::string>& words, parallel::World& world)>;
 
 /// Starts MPI, runs `work` and ends MPI: main's half for commands of many ranks.
 ///
 /// An error becomes one block on stderr and the exit code of the job. An AgreedError is said by rank 0, and the ranks
 /// leave together; any other ends the job at once, after a moment in which a lower rank with the same error may speak
 /// first.
-int run_job(const std::string& command, const std::vector<std::string>& words, RankWork work);
+int run_job(const std::string& command, const std::vector<std::string>& words, const RankWork& work);
 
 /// In a catch block of a rank: says the error and gives the exit code; where there are other ranks, ends the job.
 int end_rank(const parallel::World& world, const std::string& command);

@@ -82,10 +82,8 @@ int plan(const Words& words) {
   const auto model = models::make_model(models::resolve(config.model), grid, config.parallel.sequence_parallel);
   const auto device = config.parallel.device;
   const bool gpu = device == parallel::DeviceKind::kCuda || (device == parallel::DeviceKind::kAuto && at::hasCUDA());
-  const auto copy = gpu                              ? trainer::Copy::kOnHost
-                    : config.checkpoint.asynchronous ? trainer::Copy::kHere
-                                                     : trainer::Copy::kNone;
-  const auto account = trainer::account_memory(*model, trainer_options(config), grid.topology, copy);
+  const auto account =
+      trainer::account_memory(*model, trainer_options(config), grid.topology, trainer::copy_of(config.checkpoint, gpu));
   const auto cost = model->cost(l.micro_batch, at::kFloat);
   const int64_t checkpoint = trainer::checkpoint_bytes(cost.parameters);
   const int64_t tokens = config.train.global_batch * config.model.sequence;

@@ -28,7 +28,10 @@ std::string exit_advice(ExitCode code) {
   return "";
 }
 
-void write_error(std::ostream& out, ExitCode code, const std::string& message, const Place& place, bool colour) {
+void write_error(std::ostream& out, ExitCode code, std::string message, const Place& place, bool colour) {
+  for (char& c : message) {  // text of damaged files must not reach the terminal as commands
+    if ((static_cast<unsigned char>(c) < 0x20 && c != '\n' && c != '\t') || c == 0x7f) c = '?';
+  }
   const char* red = colour ? "\033[1;31m" : "";
   const char* plain = colour ? "\033[0m" : "";
   const auto more = std::count(message.begin(), message.end(), '\n');

@@ -22,7 +22,7 @@ struct Place {
 
 /// Writes the one block that an error gets: what, where, what to do.
 /// \param message  one sentence, or several lines of one problem each.
-void write_error(std::ostream& out, ExitCode code, const std::string& message, const Place& place, bool colour);
+void write_error(std::ostream& out, ExitCode code, std::string message, const Place& place, bool colour);
 
 /// What an exit code stands for and what to do about it; one line.
 std::string exit_advice(ExitCode code);

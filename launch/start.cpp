@@ -21,6 +21,8 @@ namespace {
 void refuse_changes(const std::string& where, const std::string& text, const configs::RunConfig& now) {
   if (text.empty()) return;
   const auto before = configs::parse({"", text, {}, {}});
+  BESSEMER_CHECK_DATA(before.problems.empty(), where, ": is not the configuration of a run: ", before.problems.front(),
+                      "; if it was damaged, write it anew from `bessemer ckpt info` of a checkpoint, or remove it");
   std::string message;
   for (const auto& d : configs::changed(before.config, now)) {
     message += concat(message.empty() ? "" : "\n", d.option, " was ", d.before, " in ", where, " and is now ", d.after,

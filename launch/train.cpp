@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "configs/check.h"
+#include "configs/parse.h"
 #include "configs/text.h"
 #include "launch/agree.h"
 #include "launch/build.h"
@@ -106,7 +107,7 @@ void say_end(const trainer::RunEnd& end, bool was_complete, const configs::RunCo
                              end.checkpoint, again(words, ranks));
   else if (end.code == ExitCode::kCheckpointFailed)
     std::cerr << fmt::format(
-        "ended at step {}, but the last checkpoint failed; the newest good one is {}\nmake room, then go on with: {}\n",
+        "ended at step {}, but the last checkpoint failed; the newest good one is {}\nmend what the warnings name, then go on with: {}\n",
         end.step, end.checkpoint, again(words, ranks));
   else
     std::cerr << fmt::format(
@@ -120,8 +121,15 @@ void take_initial_weights(const configs::RunConfig& config, trainer::Trainer& tr
   const std::string path = initial_checkpoint(config, world);
   trainer::WeightMatch match;
   agree(world.group(), world.host(), [&] {
-    match = trainer::load_initial_weights(trainer.flat(), trainer::CheckpointReader::open(path));
+    const auto checkpoint = trainer::CheckpointReader::open(path);
+    match = trainer::load_initial_weights(trainer.flat(), checkpoint);
     if (world.rank() != 0) return;
+    const auto theirs = configs::parse({"", checkpoint.config(), {}, {}});
+    for (const auto& d : configs::changed(theirs.config, config)) {  // the same shapes may mean another function
+      if (d.option.starts_with("model."))
+        std::cerr << "warning: " << d.option << " was " << d.before << " where these weights were trained and is now "
+                  << d.after << "\n";
+    }
     std::cerr << fmt::format(
         "initial weights of {}: {} tensors taken, {} new (initial values of the seed), {} left over\n", path,
         match.loaded.size(), match.fresh.size(), match.left.size());
@@ -151,17 +159,9 @@ nlohmann::ordered_json say_promise(const Start& start, const trainer::Trainer& t
   return here;
 }
 
-trainer::MemoryAccount account_of(const configs::RunConfig& config, models::Model& model, const parallel::Grid& grid) {
-  const auto copy = !grid.device.is_cpu()            ? trainer::Copy::kOnHost
-                    : config.checkpoint.asynchronous ? trainer::Copy::kHere
-                                                     : trainer::Copy::kNone;
-  return trainer::account_memory(model, trainer_options(config), grid.topology, copy);
-}
-
-int train(const Words& words, parallel::World& world) {
+int train(const Words& words, parallel::World& world, trainer::StopRequests& stops) {
   bool force = false;
   configs::RunConfig config = read_options(words, world, force);
-  trainer::StopRequests stops(world.size() == 1);
   trainer::HostMemory memory;  // before the first tensor
   const int threads = set_threads(config.parallel.threads, world.local_size());
   Corpora data;
@@ -171,7 +171,8 @@ int train(const Words& words, parallel::World& world) {
   const auto cost = model->cost(1, at::kFloat);
   Start start = open_run(config, world, force, trainer::checkpoint_bytes(cost.parameters), *data.train);
   trainer::Trainer trainer(*model, trainer_options(config), grid);
-  const auto account = account_of(config, *model, grid);
+  const auto account = trainer::account_memory(*model, trainer_options(config), grid.topology,
+                                               trainer::copy_of(config.checkpoint, !grid.device.is_cpu()));
   say_start(config, world, grid, threads, data, account);
   const auto here = say_promise(start, trainer, world, data);
   if (start.resume_from.empty() && !config.run.init_from.empty()) take_initial_weights(config, trainer, world);
@@ -203,8 +204,11 @@ int train(const Words& words, parallel::World& world) {
 }  // namespace
 
 std::vector<Command> train_commands() {
-  return {{"train", "train a model, or go on with one", help,
-           [](const Words& words) { return run_job("train", words, train); }}};
+  return {{"train", "train a model, or go on with one", help, [](const Words& words) {
+             trainer::StopRequests stops(launched_processes() == 1);  // before MPI starts, which may take its time
+             return run_job("train", words,
+                            [&](const Words& w, parallel::World& world) { return train(w, world, stops); });
+           }}};
 }
 
 }  // namespace bessemer::launch

@@ -113,9 +113,10 @@ bool lives(const Holder& holder, Lock lock, int fd, milliseconds watch) {
 }
 
 [[noreturn]] void refuse(const std::string& run_path, const Holder& holder) {
-  fail(ExitCode::kEnvironment, run_path, ": another job holds this run (",
-       holder.process == 0 ? "it has just begun" : holder.text(),
-       "); wait for it, stop it, or choose another run.dir. --force takes the run from it: only if it cannot be ended");
+  fail(
+      ExitCode::kEnvironment, run_path, ": another job holds this run (",
+      holder.process == 0 ? "it has just begun" : holder.text(),
+      "); wait for it, stop it, or choose another run.dir. `bessemer train --force` takes the run from it: only if it cannot be ended");
 }
 
 }  // namespace
@@ -123,7 +124,6 @@ bool lives(const Holder& holder, Lock lock, int fd, milliseconds watch) {
 struct Lease::State {
   std::string path;
   Descriptor file;
-  std::atomic<bool> lost{false};
   std::mutex mutex;
   std::condition_variable wake;
   bool ends = false;
@@ -143,7 +143,6 @@ struct Lease::State {
   void beat(milliseconds every) {
     std::unique_lock lock(mutex);
     while (!wake.wait_for(lock, every, [&] { return ends; })) {
-      if (displaced(file.get(), path)) lost = true;
       futimens(file.get(), nullptr);  // a beat that fails is missed; the lock still holds
     }
   }
@@ -201,6 +200,6 @@ Lease::~Lease() {
 
 void Lease::name_run(const std::string& run_id) { state_->write(run_id); }
 
-bool Lease::lost() const { return state_->lost || displaced(state_->file.get(), state_->path); }
+bool Lease::lost() const { return displaced(state_->file.get(), state_->path); }
 
 }  // namespace bessemer::trainer

@@ -25,6 +25,11 @@ std::string MemoryAccount::text() const {
   return out;
 }
 
+Copy copy_of(const CheckpointOptions& checkpoint, bool gpu) {
+  if (gpu) return Copy::kOnHost;
+  return checkpoint.asynchronous ? Copy::kHere : Copy::kNone;
+}
+
 MemoryAccount account_memory(models::Model& model, const TrainerOptions& options, const parallel::Topology& topology,
                              Copy copy) {
   MemoryAccount account;

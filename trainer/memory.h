@@ -25,6 +25,7 @@ struct MemoryAccount {
 /// Where the copy lies that checkpoints are written from: nowhere, in the memory that is accounted for, or (for a GPU)
 /// on the host.
 enum class Copy { kNone, kHere, kOnHost };
+Copy copy_of(const CheckpointOptions& checkpoint, bool gpu);
 
 /// The account of a rank of `topology`; the model needs no memory yet. `train` and `plan` print the same.
 MemoryAccount account_memory(models::Model& model, const TrainerOptions& options, const parallel::Topology& topology,

@@ -206,16 +206,16 @@ FoundCheckpoint find_newest(const std::string& run_path, Verify verify, int64_t 
   return found;
 }
 
-FoundCheckpoint find_checkpoint(const std::string& path, Verify verify) {
+FoundCheckpoint find_checkpoint(const std::string& path, Verify verify, int64_t below) {
   refuse_pickle(path);
   BESSEMER_CHECK_DATA(file_size(path) < 0, path,
                       ": is a file; a run's directory, or a step-... directory, is expected");
   BESSEMER_CHECK_DATA(exists(path), path, ": there is no such directory");
   const bool run = !checkpoint_steps(path).empty();
   if (!run) return {path, CheckpointReader::open(path, verify).step(), {}};
-  FoundCheckpoint found = find_newest(path, verify);
-  if (found.path.empty())
-    fail(ExitCode::kBadData, path, ": none of its checkpoints is whole; ", found.warnings.front());
+  FoundCheckpoint found = find_newest(path, verify, below);
+  BESSEMER_CHECK_DATA(!found.path.empty(), path, ": none of its checkpoints is whole",
+                      found.warnings.empty() ? "" : "; " + found.warnings.front());
   return found;
 }
 

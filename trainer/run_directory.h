@@ -61,8 +61,10 @@ FoundCheckpoint find_newest(const std::string& run_path, Verify verify,
                             int64_t below = std::numeric_limits<int64_t>::max());
 /// The step in the name of a checkpoint's directory; -1 where it has none.
 int64_t step_in(const std::string& path);
-/// PATH of the user: a checkpoint, or a run's directory (its newest good one). Error (65) if there is none.
-FoundCheckpoint find_checkpoint(const std::string& path, Verify verify);
+/// PATH of the user: a checkpoint, or a run's directory (its newest good one before `below`). Error (65) if there is
+/// none.
+FoundCheckpoint find_checkpoint(const std::string& path, Verify verify,
+                                int64_t below = std::numeric_limits<int64_t>::max());
 
 /// Which checkpoints stay when a new one is there.
 struct Retention {

@@ -53,6 +53,10 @@ TEST_F(Begin, WithAnotherRunsWeightsSaysWhatItTook) {
       files_.run(files_.train("e", {"--train.steps=2", "--run.init_from=" + files_.dir("a"), "--model.hidden=64"}));
   EXPECT_EQ(wider.code, 65);
   EXPECT_THAT(wider.text, HasSubstr("has shape"));
+  const auto other = files_.run(files_.train(
+      "g", {"--train.steps=2", "--run.init_from=" + files_.dir("a"), "--model.heads=2", "--model.kv_heads=1"}));
+  EXPECT_EQ(other.code, 0) << other.text;
+  EXPECT_THAT(other.text, HasSubstr("warning: model.heads was")) << "the same shapes, another function";
   const auto pickle = files_.files().file("model.pt");
   std::ofstream(pickle) << "\x80\x02";
   const auto refused = files_.run(files_.train("f", {"--run.init_from=" + pickle}));

@@ -124,12 +124,26 @@ TEST_F(Stop, ChangedOptionsAreRefusedByName) {
       << "these may change";
 }
 
+TEST_F(Stop, AGarbledCopyOfTheOptionsIsNotReadAsDefaults) {
+  ASSERT_EQ(files_.run(files_.train("a", {"--train.steps=4"})).code, 0);
+  std::ofstream(files_.dir("a") + "/config.ini") << std::string(1000, '\0');
+  const auto ended = files_.run(files_.train("a", {"--train.steps=6"}));
+  EXPECT_EQ(ended.code, 65) << ended.text;
+  EXPECT_THAT(ended.text, HasSubstr("config.ini: is not the configuration of a run"));
+}
+
 TEST_F(Stop, ACorruptCheckpointIsPassedOverForTheOneBeforeIt) {
   ASSERT_EQ(files_.run(files_.train("a", {"--train.steps=8", "--checkpoint.every=4"})).code, 0);
   const std::string shard = tests::checkpoint_path(files_.dir("a"), 8) + "/shard-00000-of-00001.h5";
   std::fstream file(shard, std::ios::in | std::ios::out | std::ios::binary);
   file.seekp(20000).put('x').put('y').flush();
+  for (int64_t at = 20000; at < static_cast<int64_t>(std::filesystem::file_size(shard)); at += 512)
+    file.seekp(at).put('x').flush();
   EXPECT_EQ(files_.run({tests::kBinary, "ckpt", "verify", files_.dir("a")}).code, 65);
+  const auto text =
+      files_.run({tests::kBinary, "generate", "--model", files_.dir("a"), "--prompt", "a", "--tokens", "2"});
+  EXPECT_EQ(text.code, 0) << text.text;
+  EXPECT_THAT(text.text, HasSubstr("warning: skipping " + tests::checkpoint_path(files_.dir("a"), 8)));
   const auto ended = files_.run(files_.train("a", {"--train.steps=12", "--checkpoint.every=4"}));
   EXPECT_EQ(ended.code, 0) << ended.text;
   EXPECT_THAT(ended.text, HasSubstr("warning: skipping " + tests::checkpoint_path(files_.dir("a"), 8)));

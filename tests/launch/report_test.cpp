@@ -25,6 +25,10 @@ TEST(WriteError, ListsSeveralProblems) {
   EXPECT_EQ(block("a\nb", {}).substr(0, 32), "error: 2 problems\n  - a\n  - b\n  ");
 }
 
+TEST(WriteError, LetsNoControlCharactersThrough) {
+  EXPECT_EQ(block(std::string("a\0\033b\tc", 6), {}).substr(0, 13), "error: a??b\tc");
+}
+
 TEST(WriteError, ColoursOnlyOnRequest) { EXPECT_EQ(block("a", {}, true).substr(0, 8), "\033[1;31me"); }
 
 TEST(ExitAdvice, KnowsEveryCode) {
