@@ -112,15 +112,22 @@ std::vector<std::string> check(const RunConfig& config, int64_t ranks) {
 
 std::vector<std::string> check_data(const RunConfig& config) {
   Rules rules;
-  std::error_code ignored;
-  const std::string& path = config.data.path;
-  if (rules.must(
-          !path.empty(),
-          "data.path is not given; make a directory with `bessemer data build --input texts/ --out DIR --tokenizer bytes` and "
-          "name it with --data.path=DIR")) {
-    rules.must(std::filesystem::is_directory(path, ignored), "data.path ", path,
+  const auto& o = config.data;
+  const auto directory = [&](const char* option, const std::string& path) {
+    std::error_code ignored;
+    rules.must(std::filesystem::is_directory(path, ignored), option, " ", path,
                " is no directory; `bessemer data build` makes one");
-  }
+  };
+  rules.must(
+      !o.path.empty() || !o.blend.empty(),
+      "data.path is not given; make a directory with `bessemer data build --input texts/ --out DIR --tokenizer bytes` and "
+      "name it with --data.path=DIR");
+  rules.must(o.path.empty() || o.blend.empty(), "data.path and data.blend are both given; leave one out");
+  if (!o.path.empty()) directory("data.path", o.path);
+  for (const auto& share : o.blend) directory("data.blend", share.path);
+  for (const auto& set : o.validation) directory("data.validation", set.path);
+  rules.must(o.blend_temperature == 1 || (!o.blend.empty() && o.blend.front().share == 0),
+             "data.blend_temperature is for a data.blend without shares; leave the shares out, or it at 1");
   return rules.broken;
 }
 

@@ -32,6 +32,15 @@ class List {
   void text(const char* name, std::string& field, const char* kind, OnResume on_resume, const char* doc) {
     add({name, kind, doc, on_resume, false, [&field] { return field; }, [&field](const std::string& t) { field = t; }});
   }
+  /// A list of its own grammar.
+  template <class T>
+  void parsed(const char* name, std::vector<T>& field, const char* kind, OnResume on_resume, const char* doc,
+              std::vector<T> (*read)(const std::string&), std::string (*write)(const std::vector<T>&)) {
+    add({name, kind, doc, on_resume, false, [&field, write] { return write(field); },
+         [&field, read](const std::string& t) {
+           field = t.find_first_not_of(' ') == std::string::npos ? std::vector<T>() : read(t);
+         }});
+  }
   void yes_no(const char* name, bool& field, OnResume on_resume, const char* doc) {
     add({name, "yes|no", doc, on_resume, true, [&field] { return field ? "yes" : "no"; },
          [&field](const std::string& t) { field = parse_switch(t); }});
@@ -108,8 +117,19 @@ void list(List& v, trainer::RunOptions& o) {
 void list(List& v, data::DataOptions& o) {
   v.text("data.path", o.path, "DIR", kMayChange,
          "directory of token shards that `bessemer data build` made; a resume checks that they are the same tokens");
+  v.parsed("data.blend", o.blend, "SHARES", kMayChange,
+           "several such directories in shares: 0.7 data/web, 0.3 data/code; or 3B data/web, 1B data/code; without "
+           "numbers by their sizes; each goes on where it stands when the shares change",
+           data::parse_blend, data::blend_text);
+  v.real("data.blend_temperature", o.blend_temperature, {1e-3, 1e6}, kMayChange,
+         "shares by size are tokens ^ (1 / this): 1 as they are, above flatter");
+  v.parsed(
+      "data.validation", o.validation, "SETS", kMayChange,
+      "validation sets by name: web=data/web, code=data/code (their val splits); empty: of data.path or data.blend",
+      data::parse_named_paths, data::named_paths_text);
   v.choice<data::ObjectiveKind>("data.objective", o.objective, {{"causal", data::ObjectiveKind::kCausal}}, kFixed,
                                 "what is predicted from what");
+  v.count("data.ahead", o.ahead, 1, kMayChange, "steps that are read before they are needed");
   v.yes_no("data.verify", o.verify, kMayChange,
            "check the checksum of every block at every read, not only at the first");
 }
@@ -182,6 +202,10 @@ void list(List& v, trainer::TrainOptions& o) {
   v.duration("train.wall_time", o.wall_time, kMayChange,
              "stop this process after so long, exit 75; seconds or 2h; 0: no limit");
   v.count("train.global_batch", o.global_batch, 1, kFixed, "sequences per step over all ranks");
+  v.parsed("train.batch_ramp", o.batch_ramp, "STAGES", kFixed,
+           "global batches to begin with: 64x500, 128x1000 is 64 for 500 steps, then 128 for 1000, then "
+           "train.global_batch",
+           data::parse_stages, data::stages_text);
   v.count("train.micro_batch", o.micro_batch, 0, kMayChange,
           "sequences per forward on one rank; 0: all of its share of a step at once");
   v.choice<Precision>("train.precision", o.precision,

@@ -1,9 +1,9 @@
 #include "data/loader.h"
 
 #include <condition_variable>
+#include <deque>
 #include <exception>
 #include <mutex>
-#include <optional>
 #include <span>
 #include <thread>
 #include <utility>
@@ -14,29 +14,45 @@
 namespace bessemer::data {
 
 struct Loader::State {
-  State(std::shared_ptr<const Corpus> corpus_, Sampler sampler_, Place place_, int64_t first_step)
-      : corpus(std::move(corpus_)), sampler(sampler_), place(place_), step(first_step) {}
-  const std::shared_ptr<const Corpus> corpus;
-  const Sampler sampler;
+  State(std::vector<std::shared_ptr<const Corpus>> corpora_, Sampler sampler_, Place place_, int64_t first_step)
+      : corpora(std::move(corpora_)), sampler(std::move(sampler_)), place(std::move(place_)), step(first_step) {}
+  const std::vector<std::shared_ptr<const Corpus>> corpora;
+  Sampler sampler;  // of the reading thread, with all down to `taken`
   const Place place;
+  int64_t step;
+  std::vector<Sampler::Row> mine;  // this rank's rows of the step before `step`
+  int64_t first_row = 0;           // number of mine.front() in the global stream
+  std::size_t taken = 0;           // of mine
 
   std::mutex mutex;  // guards all below
   std::condition_variable changed;
-  int64_t step = 0, micro_step = 0;  // what is read next
-  uint64_t seeks = 0;                // a read that began before the newest seek is thrown away
-  std::optional<Rows> ready;
-  std::exception_ptr error;  // of the read that would have been `ready`
+  std::deque<Rows> ready;
+  std::exception_ptr error;  // of the read behind `ready`
   bool stop = false;
   std::thread thread;
 
-  Rows read(int64_t at_step, int64_t at_micro_step) const {
+  void next_step() {
+    const int64_t batch = place.batch.at(step++), per_rank = batch / place.dp_size;
+    BESSEMER_CHECK(batch % place.dp_size == 0, "a global batch of ", batch, " rows cannot be split over dp ",
+                   place.dp_size, "; choose a multiple of it");
+    first_row = sampler.row() + place.dp_rank * per_rank;
+    const auto all = sampler.take(batch);
+    const auto begin = all.begin() + place.dp_rank * per_rank;
+    mine.assign(begin, begin + per_rank);
+    taken = 0;
+  }
+
+  Rows read() {
+    if (taken == mine.size()) next_step();
     Rows rows;
-    rows.rows = sampler.rows(at_step, at_micro_step, place.dp_rank, place.dp_size, place.micro_batch);
-    rows.sequence = corpus->sequence();
+    rows.sequence = corpora.front()->sequence();
     const auto width = static_cast<std::size_t>(rows.sequence) + 1;
-    rows.tokens.resize(rows.rows.size() * width);
-    for (std::size_t i = 0; i < rows.rows.size(); ++i) {
-      corpus->read_window(sampler.window(rows.rows[i]), std::span(rows.tokens).subspan(i * width, width));
+    const auto count = std::min(static_cast<std::size_t>(place.micro_batch), mine.size() - taken);
+    rows.tokens.resize(count * width);
+    for (std::size_t i = 0; i < count; ++i, ++taken) {
+      rows.rows.push_back(first_row + static_cast<int64_t>(taken));
+      corpora[mine[taken].source]->read_window(sampler.window(mine[taken]),
+                                               std::span(rows.tokens).subspan(i * width, width));
     }
     return rows;
   }
@@ -44,35 +60,31 @@ struct Loader::State {
   void run() {
     std::unique_lock lock(mutex);
     while (true) {
-      changed.wait(lock, [&] { return stop || (!ready && !error); });
+      changed.wait(lock, [&] { return stop || (!error && static_cast<int64_t>(ready.size()) < place.ahead); });
       if (stop) return;
-      const auto [at_step, at_micro_step, at_seeks] = std::tuple(step, micro_step, seeks);
       lock.unlock();
       Rows rows;
       std::exception_ptr failure;
       try {
-        rows = read(at_step, at_micro_step);
+        rows = read();
       } catch (...) {
         failure = std::current_exception();
       }
       lock.lock();
-      if (at_seeks != seeks) continue;
       if (failure)
         error = failure;
       else
-        ready = std::move(rows);
-      if (++micro_step == place.micro_steps) micro_step = 0, ++step;
+        ready.push_back(std::move(rows));
       changed.notify_all();
     }
   }
 };
 
-Loader::Loader(std::shared_ptr<const Corpus> corpus, Sampler sampler, Place place, int64_t first_step)
-    : state_(std::make_unique<State>(std::move(corpus), sampler, place, first_step)) {
-  const int64_t rows = place.dp_size * place.micro_batch * place.micro_steps;
-  BESSEMER_CHECK(place.micro_batch >= 1 && place.micro_steps >= 1 && rows == sampler.global_batch(), "dp ",
-                 place.dp_size, " x micro_batch ", place.micro_batch, " x micro-steps ", place.micro_steps, " = ", rows,
-                 ", train.global_batch = ", sampler.global_batch(), " is expected");
+Loader::Loader(std::vector<std::shared_ptr<const Corpus>> corpora, Sampler sampler, Place place, int64_t first_step)
+    : state_(std::make_unique<State>(std::move(corpora), std::move(sampler), std::move(place), first_step)) {
+  const auto& p = state_->place;
+  BESSEMER_CHECK(p.micro_batch >= 1 && p.ahead >= 1, "train.micro_batch ", p.micro_batch, " and data.ahead ", p.ahead,
+                 ": at least 1 is expected of both");
   state_->thread = std::thread([state = state_.get()] { state->run(); });
 }
 
@@ -88,24 +100,13 @@ Loader::~Loader() {
 Rows Loader::next() {
   auto& s = *state_;
   std::unique_lock lock(s.mutex);
-  s.changed.wait(lock, [&] { return s.ready || s.error; });
-  if (s.error) std::rethrow_exception(s.error);  // stays so until a seek
-  Rows rows = *std::exchange(s.ready, std::nullopt);
+  s.changed.wait(lock, [&] { return !s.ready.empty() || s.error; });
+  if (s.ready.empty()) std::rethrow_exception(s.error);
+  Rows rows = std::move(s.ready.front());
+  s.ready.pop_front();
   lock.unlock();
   s.changed.notify_all();
   return rows;
-}
-
-void Loader::seek(int64_t step) {
-  auto& s = *state_;
-  {
-    const std::lock_guard lock(s.mutex);
-    s.step = step, s.micro_step = 0;
-    s.ready.reset();
-    s.error = nullptr;
-    ++s.seeks;
-  }
-  s.changed.notify_all();
 }
 
 }  // namespace bessemer::data

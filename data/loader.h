@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "data/ramp.h"
 #include "data/sampler.h"
 
 namespace bessemer::data {
@@ -17,22 +18,24 @@ struct Rows {
   int64_t sequence = 0;
 };
 
-/// Reads the micro-batches of one dp rank in the sampler's order, one ahead on a thread of its own.
+/// Reads the micro-batches of one dp rank in the sampler's order, some steps ahead, on a thread of its own.
 ///
-/// next() returns micro-step after micro-step: (step, 0), (step, 1) ... (step + 1, 0) ...; seek() starts anew at a
-/// step. Errors of the reading thread are thrown by next(). Not collective: tp peers read the same rows by themselves.
+/// next() returns micro-step after micro-step: (step, 0), (step, 1) ... (step + 1, 0) ... Errors of the reading thread
+/// are thrown by next(). Not collective: tp peers read the same rows by themselves.
 class Loader {
  public:
   struct Place {
     int dp_rank = 0;
     int dp_size = 1;
-    int64_t micro_batch = 1;
-    int64_t micro_steps = 1;  ///< per step on this rank: global_batch / (dp_size * micro_batch)
+    int64_t micro_batch = 1;  ///< at most; a smaller step (a ramp-up) may have fewer rows than that
+    Ramp batch{{}, 1};        ///< rows of each step over all ranks
+    int64_t ahead = 1;        ///< micro-batches that wait to be taken
   };
-  Loader(std::shared_ptr<const Corpus> corpus, Sampler sampler, Place place, int64_t first_step);
+  /// \param corpora  of the sampler's sources, in their order.
+  /// \param sampler  as it stands before `first_step`.
+  Loader(std::vector<std::shared_ptr<const Corpus>> corpora, Sampler sampler, Place place, int64_t first_step);
   ~Loader();
   Rows next();
-  void seek(int64_t step);
 
  private:
   struct State;

@@ -4,28 +4,65 @@
 #include "parallel/random.h"
 
 namespace bessemer::data {
+namespace {
 
-Sampler::Sampler(uint64_t seed, int64_t windows, int64_t global_batch)
-    : seed_(seed), windows_(windows), global_batch_(global_batch) {
-  BESSEMER_CHECK(windows >= 1, "the data has ", windows, " windows; at least one is expected");
-  BESSEMER_CHECK(global_batch >= 1, "train.global_batch is ", global_batch, "; at least 1 is expected");
+__extension__ using Wide = unsigned __int128;  // products of two 63-bit numbers
+
+// Of the sources that are behind their share, the one whose next row is due first: after any number of rows each has
+// given its share but for less than one. Source: Tijdeman 1980, "The chairman assignment problem".
+std::size_t next_source(const std::vector<Sampler::Source>& sources, uint64_t sum) {
+  uint64_t rows = 0;
+  for (const auto& source : sources) rows += static_cast<uint64_t>(source.blended);
+  const Sampler::Source* best = nullptr;
+  for (const auto& source : sources) {
+    const auto given = static_cast<uint64_t>(source.blended);
+    if (Wide{given} * sum >= Wide{rows + 1} * source.share) continue;  // ahead of its share
+    if (best == nullptr ||
+        Wide{given + 1} * best->share < Wide{static_cast<uint64_t>(best->blended) + 1} * source.share)
+      best = &source;
+  }
+  return static_cast<std::size_t>(best - sources.data());
 }
 
-int64_t Sampler::window(int64_t row) const {
+}  // namespace
+
+Sampler::Sampler(uint64_t seed, std::vector<Source> sources, int64_t row)
+    : seed_(seed), sources_(std::move(sources)), row_(row) {
+  BESSEMER_CHECK(!sources_.empty(), "there is nothing to read; at least one source is expected");
+  for (const auto& source : sources_) {
+    BESSEMER_CHECK(source.windows >= 1, "the data has ", source.windows, " windows; at least one is expected");
+    BESSEMER_CHECK(source.share >= 1, "a source has no share of the blend; leave it out");
+    shares_ += source.share;
+  }
+}
+
+Sampler::Row Sampler::next() {
+  const std::size_t k = sources_.size() == 1 ? 0 : next_source(sources_, shares_);
+  auto& source = sources_[k];
+  ++source.blended, ++row_;
+  return {k, source.rows++};
+}
+
+std::vector<Sampler::Row> Sampler::take(int64_t count) {
+  std::vector<Row> rows;
+  rows.reserve(static_cast<std::size_t>(count));
+  for (int64_t i = 0; i < count; ++i) rows.push_back(next());
+  return rows;
+}
+
+void Sampler::skip(int64_t count) {
+  if (sources_.size() == 1) {
+    sources_[0].rows += count, sources_[0].blended += count, row_ += count;
+    return;
+  }
+  for (int64_t i = 0; i < count; ++i) next();
+}
+
+int64_t Sampler::window(const Row& row) const {
+  const int64_t windows = sources_[row.source].windows;
   const uint64_t key = parallel::stream_key(seed_, "data/order", static_cast<uint64_t>(epoch(row)));
   return static_cast<int64_t>(
-      parallel::permute(key, static_cast<uint64_t>(windows_), static_cast<uint64_t>(row % windows_)));
-}
-
-std::vector<int64_t> Sampler::rows(int64_t step, int64_t micro_step, int dp_rank, int dp_size,
-                                   int64_t micro_batch) const {
-  BESSEMER_CHECK(global_batch_ % (dp_size * micro_batch) == 0, "train.global_batch ", global_batch_,
-                 " is not a multiple of dp ", dp_size, " x train.micro_batch ", micro_batch);
-  const int64_t per_rank = global_batch_ / dp_size;
-  const int64_t first = step * global_batch_ + dp_rank * per_rank + micro_step * micro_batch;
-  std::vector<int64_t> rows(static_cast<std::size_t>(micro_batch));
-  for (std::size_t i = 0; i < rows.size(); ++i) rows[i] = first + static_cast<int64_t>(i);
-  return rows;
+      parallel::permute(key, static_cast<uint64_t>(windows), static_cast<uint64_t>(row.index % windows)));
 }
 
 }  // namespace bessemer::data

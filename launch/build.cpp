@@ -2,12 +2,10 @@
 
 #include <ATen/Parallel.h>
 
-#include <algorithm>
 #include <iostream>
 #include <limits>
 
 #include "configs/parse.h"
-#include "data/shard_set.h"
 #include "data/tokenizer.h"
 #include "launch/machine.h"
 #include "models/presets.h"
@@ -18,10 +16,6 @@
 
 namespace bessemer::launch {
 namespace {
-
-bool has(const std::vector<std::string>& all, const std::string& one) {
-  return std::find(all.begin(), all.end(), one) != all.end();
-}
 
 Loaded load_checkpoint(const std::string& path, parallel::DeviceKind device) {
   const auto reader = trainer::CheckpointReader::open(path);
@@ -56,17 +50,13 @@ int set_threads(int64_t asked, int ranks_on_host) {
 }
 
 Corpora open_corpora(configs::RunConfig& config) {
-  const auto open = [&](const char* split) {
-    return data::Corpus::open(config.data.path, split, config.model.sequence, config.data.verify);
-  };
-  Corpora out;
-  out.train = open("train");
-  if (config.train.eval_every > 0 && has(data::splits_of(config.data.path), "val")) out.validation = open("val");
-  out.tokenizer = data::open_tokenizer(config.data.path)->json();
-  const int64_t vocab = out.train->vocab_size();
+  Corpora out{data::Mixture::open(config.data, config.model.sequence, config.train.eval_every > 0), ""};
+  const std::string first = data::directories_of(config.data).front();
+  out.tokenizer = data::open_tokenizer(first)->json();
+  const int64_t vocab = out.mixture.vocab_size();
   if (config.model.vocab == 0) config.model.vocab = vocab;
   BESSEMER_CHECK(config.model.vocab >= vocab, "model.vocab ", config.model.vocab, " is smaller than the vocabulary of ",
-                 config.data.path, ", ", vocab, "; leave it at 0, or choose at least ", vocab);
+                 first, ", ", vocab, "; leave it at 0, or choose at least ", vocab);
   return out;
 }
 

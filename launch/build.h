@@ -3,7 +3,7 @@
 #include <string>
 
 #include "configs/run_config.h"
-#include "data/corpus.h"
+#include "data/mixture.h"
 #include "models/model.h"
 #include "parallel/grid.h"
 #include "parallel/world.h"
@@ -20,9 +20,8 @@ trainer::TrainerOptions trainer_options(const configs::RunConfig& config);
 int set_threads(int64_t asked, int ranks_on_host);
 
 struct Corpora {
-  std::shared_ptr<const data::Corpus> train;
-  std::shared_ptr<const data::Corpus> validation;  ///< null: the data has none, or eval_every is 0
-  std::string tokenizer;                           ///< JSON text
+  data::Mixture mixture;
+  std::string tokenizer;  ///< JSON text
 };
 /// Opens the data; completes model.vocab from it. Not collective.
 /// Errors: Error (65) where the data is not good; (64) where its vocabulary is larger than model.vocab.

@@ -6,6 +6,7 @@
 #include "configs/check.h"
 #include "configs/text.h"
 #include "configs/values.h"
+#include "data/mixture.h"
 #include "data/tokenizer.h"
 #include "launch/build.h"
 #include "launch/commands.h"
@@ -66,10 +67,10 @@ configs::RunConfig read(const RunWords& run) {
   if (problems.empty()) problems = configs::check(run.parsed.config, run.own.count("ranks"));
   configs::refuse(configs::with_origins(problems, run.parsed.origins));
   configs::RunConfig config = run.parsed.config;
-  if (config.model.vocab == 0 && !config.data.path.empty())
-    config.model.vocab = data::open_tokenizer(config.data.path)->vocab_size();
+  const std::string directory = data::directories_of(config.data).front();
+  if (config.model.vocab == 0 && !directory.empty()) config.model.vocab = data::open_tokenizer(directory)->vocab_size();
   BESSEMER_CHECK(config.model.vocab > 0,
-                 "model.vocab is 0, that of the data, and data.path is not given; give one of them");
+                 "model.vocab is 0, that of the data, and neither data.path nor data.blend is given; give one of them");
   return config;
 }
 

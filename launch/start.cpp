@@ -99,7 +99,7 @@ std::string verified_checkpoint(const configs::RunConfig& config, const parallel
 }  // namespace
 
 Start open_run(const configs::RunConfig& config, const parallel::World& world, bool force, int64_t checkpoint_bytes,
-               const data::Corpus& corpus) {
+               const data::Mixture& data) {
   std::optional<trainer::RunDirectory> directory;
   agree(world.group(), world.host(), [&] {
     if (world.rank() != 0) return;
@@ -121,7 +121,7 @@ Start open_run(const configs::RunConfig& config, const parallel::World& world, b
             config.run.dir, own.back(), trainer::step_in(from));
       const auto checkpoint = trainer::CheckpointReader::open(from);
       refuse_changes(from, checkpoint.config(), config);
-      trainer::refuse_other_data(checkpoint, corpus);
+      trainer::refuse_other_data(checkpoint, data);
     }
   });
   const std::string run_id = world.group().broadcast(directory ? directory->run_id() : "", 0);

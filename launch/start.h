@@ -2,7 +2,7 @@
 #include <string>
 
 #include "configs/run_config.h"
-#include "data/corpus.h"
+#include "data/mixture.h"
 #include "parallel/world.h"
 #include "trainer/run_directory.h"
 
@@ -22,7 +22,7 @@ struct Start {
 /// checkpoint_bytes  room for two is asked for. Errors: Error (69) where the directory is held or full, (65) where a
 /// checkpoint is bad or of other data, (64) where options changed that may not.
 Start open_run(const configs::RunConfig& config, const parallel::World& world, bool force, int64_t checkpoint_bytes,
-               const data::Corpus& corpus);
+               const data::Mixture& data);
 
 /// The checkpoint that run.init_from means, verified: rank 0 chooses, all ranks read it together. Collective.
 /// Errors: Error (65) where there is none, or it is damaged; (69) where a rank does not see it.

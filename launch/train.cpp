@@ -60,6 +60,26 @@ configs::RunConfig read_options(const Words& words, const parallel::World& world
   return config;
 }
 
+/// Each source: its share, its size, how often the whole run will see it.
+std::string sources_text(const configs::RunConfig& config, const data::Mixture& data) {
+  const auto& train = config.train;
+  const auto rows = static_cast<double>(trainer::batch_of(train).before(train.steps));
+  double shares = 0;
+  for (const auto& source : data.train) shares += static_cast<double>(source.share);
+  std::string text;
+  for (const auto& source : data.train) {
+    const double share = static_cast<double>(source.share) / shares;
+    text += fmt::format("data {}{} | {} training tokens in {} windows | {:.3g} epochs in {} steps\n", source.name,
+                        data.train.size() > 1 ? fmt::format(" | {:.4g} %", 100 * share) : "", source.corpus->tokens(),
+                        source.corpus->windows(), rows * share / static_cast<double>(source.corpus->windows()),
+                        train.steps);
+  }
+  for (const auto& set : data.validation) {
+    if (!set.name.empty()) text += fmt::format("validation {} | {} tokens\n", set.name, set.corpus->tokens());
+  }
+  return text + fmt::format("vocabulary {} (model {})\n", data.vocab_size(), config.model.vocab);
+}
+
 void say_start(const configs::RunConfig& config, const parallel::World& world, const parallel::Grid& grid, int threads,
                const Corpora& data, const trainer::MemoryAccount& account) {
   const std::string places = world.describe(grid);
@@ -73,9 +93,7 @@ void say_start(const configs::RunConfig& config, const parallel::World& world, c
                    "dp {} x tp {} | global batch {} = micro-batch {} x dp {} x {} micro-steps | {} tokens a step\n",
                    l.dp, l.tp, config.train.global_batch, l.micro_batch, l.dp, l.micro_steps,
                    config.train.global_batch * config.model.sequence)
-            << fmt::format("data {} | {} training tokens in {} windows | vocabulary {}\n", config.data.path,
-                           data.train->tokens(), data.train->windows(), config.model.vocab)
-            << "memory of a rank, predicted:\n"
+            << sources_text(config, data.mixture) << "memory of a rank, predicted:\n"
             << account.text() << std::flush;
 }
 
@@ -143,11 +161,12 @@ void take_initial_weights(const configs::RunConfig& config, trainer::Trainer& tr
 nlohmann::ordered_json say_promise(const Start& start, const trainer::Trainer& trainer, const parallel::World& world,
                                    const Corpora& data) {
   auto here = environment(trainer.grid().device);
-  const auto identity = [](const std::shared_ptr<const data::Corpus>& corpus) {
-    return corpus ? fmt::format("{} in {} windows", corpus->content_id(), corpus->windows()) : std::string("none");
-  };
-  agree_on_environment(world.group(), here,
-                       fmt::format("{}, validation {}", identity(data.train), identity(data.validation)));
+  std::string identity;
+  for (const auto* sources : {&data.mixture.train, &data.mixture.validation}) {
+    for (const auto& source : *sources)
+      identity += fmt::format("{} in {} windows, ", source.corpus->content_id(), source.corpus->windows());
+  }
+  agree_on_environment(world.group(), here, identity);
   nlohmann::json then;
   if (!start.resume_from.empty()) {
     const auto checkpoint = trainer::CheckpointReader::open(start.resume_from);
@@ -169,7 +188,7 @@ int train(const Words& words, parallel::World& world, trainer::StopRequests& sto
   const parallel::Grid grid = world.make_grid(config.parallel);
   const auto model = models::make_model(models::resolve(config.model), grid, config.parallel.sequence_parallel);
   const auto cost = model->cost(1, at::kFloat);
-  Start start = open_run(config, world, force, trainer::checkpoint_bytes(cost.parameters), *data.train);
+  Start start = open_run(config, world, force, trainer::checkpoint_bytes(cost.parameters), data.mixture);
   trainer::Trainer trainer(*model, trainer_options(config), grid);
   const auto account = trainer::account_memory(*model, trainer_options(config), grid.topology,
                                                trainer::copy_of(config.checkpoint, !grid.device.is_cpu()));
@@ -180,8 +199,8 @@ int train(const Words& words, parallel::World& world, trainer::StopRequests& sto
     if (world.rank() == 0) start.directory.write_config(configs::to_text(config));
   });
 
-  trainer::RunParts parts{std::move(start.directory), data.train,        data.validation,
-                          config.data.objective,      config.checkpoint, config.log};
+  trainer::RunParts parts{std::move(start.directory), data.mixture, config.data.objective,
+                          config.checkpoint,          config.log,   config.data.ahead};
   parts.config = configs::to_text(config), parts.tokenizer = data.tokenizer, parts.resume_from = start.resume_from;
   parts.environment = here;
   stops.watch(parts.directory.file("stop"));

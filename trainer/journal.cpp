@@ -72,12 +72,16 @@ void Journal::events(const StepResult& r, double rate, double mfu) {
   }
 }
 
-void Journal::evaluation(int64_t step, double loss) {
+void Journal::evaluation(int64_t step, const std::string& set, double loss) {
   if (!progress_) return;
-  note(fmt::format("step {}: eval loss {:.4f}, perplexity {:.2f}", step, loss, std::exp(loss)));
-  say(metrics_->write(std::vector<Metric>{{"step", step}, {"eval_loss", loss}}));
+  note(fmt::format("step {}: eval loss{}{} {:.4f}, perplexity {:.2f}", step, set.empty() ? "" : " of ", set, loss,
+                   std::exp(loss)));
+  std::vector<Metric> line{{"step", step}};
+  if (!set.empty()) line.push_back({"set", set});
+  line.push_back({"eval_loss", loss});
+  say(metrics_->write(line));
   try {
-    if (events_) events_->scalar("eval/loss", step, loss);
+    if (events_) events_->scalar(set.empty() ? "eval/loss" : "eval/loss/" + set, step, loss);
   } catch (const Error& error) {
     without_events(error);
   }

@@ -19,7 +19,8 @@ class Journal {
   ~Journal();  ///< tries once more to write what waits
 
   void step(const StepResult& result);
-  void evaluation(int64_t step, double loss);
+  /// \param set  the name of the validation set; "" where there is one without.
+  void evaluation(int64_t step, const std::string& set, double loss);
   void note(const std::string& text);
   void memory();  ///< after the first step, which has touched all memory a step needs
   void flush();   ///< hands what waits, and TensorBoard's events, to the system

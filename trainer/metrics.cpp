@@ -55,6 +55,9 @@ std::string to_json(std::span<const Metric> metrics) {
       out += fmt::format("\"{}\":{}", metric.name, *integer);
     } else if (const auto* single = std::get_if<float>(&metric.value)) {
       append_float(out, metric.name, *single);
+    } else if (const auto* text = std::get_if<std::string>(&metric.value)) {
+      out += fmt::format("\"{}\":{}", metric.name,
+                         nlohmann::json(*text).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
     } else {
       append_float(out, metric.name, std::get<double>(metric.value));
     }

@@ -11,7 +11,8 @@ namespace bessemer::trainer {
 
 struct Metric {
   std::string name;
-  std::variant<int64_t, float, double> value;  ///< a float is written with as few digits as give back that float
+  std::variant<int64_t, float, double, std::string>
+      value;  ///< a float is written with as few digits as give back that float
 };
 
 /// One flat JSON object without newline. Numbers in shortest round-trip form, so equal text means equal bits; a

@@ -24,7 +24,8 @@ double seconds_since(Clock::time_point begin) { return std::chrono::duration<dou
 class Runner {
  public:
   Runner(Trainer& trainer, const RunParts& parts)
-      : trainer_(trainer), parts_(parts), saved_step_(resume(trainer, parts)), journal_(trainer, parts),
+      : trainer_(trainer), parts_(parts), resumed_(resume(trainer, parts)), saved_step_(resumed_.step),
+        journal_(trainer, parts),
         snapshot_(trainer.flat(), trainer.grid(), parts.checkpoint.asynchronous || !trainer.grid().device.is_cpu()),
         saver_(parts.directory, saver_options(), !snapshot_.chunks().empty(), trainer.grid().world) {
     end_.step = trainer.counters().step;
@@ -33,7 +34,8 @@ class Runner {
 
   RunEnd go() {
     if (end_.step > 0) journal_.note(fmt::format("resumed at step {} from {}", end_.step, parts_.resume_from));
-    auto loader = make_loader(*parts_.train, parts_.train, end_.step);
+    for (const auto& note : resumed_.notes) journal_.note(note);
+    auto loader = make_loader(parts_.data.corpora(), resumed_.stream, batch_, end_.step);
     const NextBatch next = [&] { return data::make_batch(loader.next(), parts_.objective, trainer_.grid().device); };
     try {
       while (end_.code == ExitCode::kDone && !limit_reached()) step(next);
@@ -54,6 +56,7 @@ class Runner {
   void step(const NextBatch& next) {
     parts_.directory.check_held();
     const auto result = trainer_.step(next, votes());
+    resumed_.stream.skip(batch_.at(end_.step));
     end_.step = result.step;
     journal_.step(result);
     if (!measured_) journal_.memory(), measured_ = true;
@@ -76,22 +79,25 @@ class Runner {
     return votes;
   }
 
-  data::Loader make_loader(const data::Corpus& corpus, std::shared_ptr<const data::Corpus> shared, int64_t first_step) {
+  data::Loader make_loader(std::vector<std::shared_ptr<const data::Corpus>> corpora, data::Sampler stream,
+                           data::Ramp batch, int64_t first_step) {
     const auto& plan = trainer_.plan();
-    const data::Sampler sampler(trainer_.options().seed, corpus.windows(), trainer_.options().train.global_batch);
     const auto& dp = trainer_.grid().dp;
-    return {std::move(shared), sampler, {dp.rank(), dp.size(), plan.micro_batch, plan.micro_steps()}, first_step};
+    return {std::move(corpora),
+            std::move(stream),
+            {dp.rank(), dp.size(), plan.micro_batch, std::move(batch), parts_.ahead * plan.micro_steps()},
+            first_step};
   }
 
   /// Sets limit_ to the words of the limit that is reached.
   bool limit_reached() {
     const auto& train = trainer_.options().train;
     const auto counters = trainer_.counters();
-    const auto rows = static_cast<double>(end_.step * train.global_batch);
+    const auto rows = static_cast<double>(resumed_.stream.row());
     if (train.steps > 0 && end_.step >= train.steps) limit_ = fmt::format("all {} steps are done", train.steps);
     if (train.tokens > 0 && counters.tokens >= train.tokens)
       limit_ = fmt::format("{} tokens are done", counters.tokens);
-    if (train.epochs > 0 && rows >= train.epochs * static_cast<double>(parts_.train->windows())) {
+    if (train.epochs > 0 && rows >= train.epochs * static_cast<double>(parts_.data.windows())) {
       limit_ = fmt::format("{:g} epochs are done", train.epochs);
     }
     return !limit_.empty();
@@ -114,19 +120,25 @@ class Runner {
 
   bool evaluation_due() {
     const auto every = trainer_.options().train.eval_every;
-    return parts_.validation && every > 0 && (end_.step % every == 0 || limit_reached());
+    return !parts_.data.validation.empty() && every > 0 && (end_.step % every == 0 || limit_reached());
   }
 
+  /// The mean over each validation set; over all of them for the checkpoint.
   void evaluate() {
     const auto& train = trainer_.options().train;
-    auto loader = make_loader(*parts_.validation, parts_.validation, 0);  // the same windows each time
-    const int64_t batches =
-        std::min(train.eval_batches, std::max<int64_t>(1, parts_.validation->windows() / train.global_batch));
-    eval_loss_ =
-        trainer_.evaluate([&] { return data::make_batch(loader.next(), parts_.objective, trainer_.grid().device); },
-                          batches * trainer_.plan().micro_steps());
+    double sum = 0;
+    for (const auto& set : parts_.data.validation) {
+      const int64_t windows = set.corpus->windows();
+      auto loader = make_loader({set.corpus}, {trainer_.options().seed, {{windows}}}, {{}, train.global_batch}, 0);
+      const int64_t batches = std::min(train.eval_batches, std::max<int64_t>(1, windows / train.global_batch));
+      const double loss =
+          trainer_.evaluate([&] { return data::make_batch(loader.next(), parts_.objective, trainer_.grid().device); },
+                            batches * trainer_.plan().micro_steps());  // the same windows each time
+      journal_.evaluation(end_.step, set.name, loss);
+      sum += loss;
+    }
+    eval_loss_ = sum / static_cast<double>(parts_.data.validation.size());
     eval_step_ = end_.step;
-    journal_.evaluation(end_.step, eval_loss_);
   }
 
   SaverOptions saver_options() {
@@ -155,7 +167,7 @@ class Runner {
     snapshot_.take();
     CheckpointContent content;
     content.step = end_.step, content.chunks = snapshot_.chunks();
-    content.state = state_json(trainer_, *parts_.train), content.environment = parts_.environment;
+    content.state = state_json(trainer_, parts_.data, resumed_.stream), content.environment = parts_.environment;
     content.config = parts_.config, content.tokenizer = parts_.tokenizer;
     if (eval_step_ == end_.step) content.validation_loss = eval_loss_;
     saver_.start(std::move(content));
@@ -205,11 +217,13 @@ class Runner {
 
   Trainer& trainer_;
   const RunParts& parts_;
+  Resumed resumed_;  ///< its stream goes on with the steps
   int64_t saved_step_;
   Journal journal_;
   Snapshot snapshot_;
   CheckpointSaver saver_;
   RunEnd end_;
+  data::Ramp batch_ = batch_of(trainer_.options().train);
   std::string limit_, reason_;
   double eval_loss_ = 0, stall_ = 0;
   int64_t eval_step_ = -1;

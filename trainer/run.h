@@ -5,7 +5,7 @@
 #include <nlohmann/json.hpp>
 #include <string>
 
-#include "data/corpus.h"
+#include "data/mixture.h"
 #include "data/options.h"
 #include "parallel/error.h"
 #include "trainer/host_memory.h"
@@ -20,11 +20,11 @@ namespace bessemer::trainer {
 /// What a run is made of besides its trainer.
 struct RunParts {
   RunDirectory directory;
-  std::shared_ptr<const data::Corpus> train;
-  std::shared_ptr<const data::Corpus> validation;  ///< null: never evaluated
+  data::Mixture data;
   data::ObjectiveKind objective = data::ObjectiveKind::kCausal;
   CheckpointOptions checkpoint = {};
   LogOptions log = {};
+  int64_t ahead = 1;                ///< DataOptions::ahead
   std::string config = {};          ///< complete INI text, kept in checkpoints
   std::string tokenizer = {};       ///< JSON text, likewise
   nlohmann::json environment = {};  ///< what this job runs on, likewise

@@ -2,6 +2,8 @@
 
 #include <ATen/Parallel.h>
 
+#include <algorithm>
+#include <map>
 #include <nlohmann/json.hpp>
 
 #include "trainer/flat_checkpoint.h"
@@ -28,6 +30,70 @@ bool was_fp16(const CheckpointReader& checkpoint) {
   return checkpoint.config().find("\nprecision = fp16\n") != std::string::npos;
 }
 
+/// What a checkpoint says of one source.
+struct SourceBefore {
+  int64_t rows = 0;
+  int64_t blended = 0;  ///< since the shares were what they are
+  uint64_t share = 1;
+};
+
+/// By dataset id. A checkpoint of a version without blends names one, which had given every row.
+std::map<std::string, SourceBefore> sources_before(const CheckpointReader& checkpoint) {
+  const auto& data = checkpoint.state().at("data");
+  std::map<std::string, SourceBefore> all;
+  if (data.contains("id")) {
+    all[data.at("id")].rows = -1;
+    return all;
+  }
+  for (const auto& source : data.at("sources")) {
+    SourceBefore& one = all[source.at("id")];
+    one = {source.at("rows"), source.value("blended", int64_t{0}), source.value("share", uint64_t{1})};
+    BESSEMER_CHECK_DATA(one.rows >= 0 && one.blended >= 0 && one.share > 0, checkpoint.path(),
+                        ": says that a source has given ", one.rows, " rows");
+  }
+  return all;
+}
+
+nlohmann::json sources_json(const data::Mixture& data, const data::Sampler& stream) {
+  auto all = nlohmann::json::array();
+  for (std::size_t i = 0; i < data.train.size(); ++i) {
+    const auto& at = stream.sources()[i];
+    all.push_back({{"id", data.train[i].corpus->content_id()}, {"rows", at.rows}});
+    if (data.train.size() > 1) all.back().update({{"share", at.share}, {"blended", at.blended}});
+  }
+  return all;
+}
+
+/// The stream at the beginning of a run, or as a checkpoint left it.
+data::Sampler stream_at(const Trainer& trainer, const data::Mixture& data, const CheckpointReader* checkpoint,
+                        std::vector<std::string>& notes) {
+  auto sources = data.sources();
+  if (checkpoint == nullptr) return {trainer.options().seed, std::move(sources)};
+  const auto& state = checkpoint->state().at("data");
+  auto before = sources_before(*checkpoint);
+  const int64_t row = state.contains("id") ? batch_of(trainer.options().train).before(checkpoint->step())
+                                           : state.at("row").get<int64_t>();
+  BESSEMER_CHECK_DATA(row >= 0, checkpoint->path(), ": stands at row ", row, " of its data");
+  bool same = before.size() == sources.size();
+  for (std::size_t i = 0; i < sources.size(); ++i) {
+    const auto found = before.find(data.train[i].corpus->content_id());
+    same = same && found != before.end() && (sources.size() == 1 || found->second.share == sources[i].share);
+    if (found == before.end()) {
+      notes.push_back(concat("a new source, from its beginning: ", data.train[i].name));
+      continue;
+    }
+    sources[i].rows = found->second.rows < 0 ? row : found->second.rows;
+    sources[i].blended = found->second.blended;
+    before.erase(found);
+  }
+  for (const auto& [id, source] : before) notes.push_back(concat("a source is read no more: dataset ", id));
+  if (!same) {
+    for (auto& source : sources) source.blended = 0;
+    notes.push_back("the blend has changed; each source goes on where it stands");
+  }
+  return {trainer.options().seed, std::move(sources), row};
+}
+
 }  // namespace
 
 nlohmann::json layout_json(const Trainer& trainer) {
@@ -44,31 +110,39 @@ nlohmann::json layout_json(const Trainer& trainer) {
           {"virtual_dp", parallel.virtual_dp}};
 }
 
-nlohmann::json state_json(const Trainer& trainer, const data::Corpus& corpus) {
+nlohmann::json state_json(const Trainer& trainer, const data::Mixture& data, const data::Sampler& stream) {
   const auto counters = trainer.counters();
   const auto& scale = counters.loss_scale;
-  return {{"step", counters.step},
-          {"updates", counters.updates},
-          {"tokens", counters.tokens},
-          {"loss_scale",
-           {{"scale", scale.scale},
-            {"good_steps", scale.good_steps},
-            {"bad_steps_left", scale.bad_steps_left},
-            {"skipped", scale.skipped}}},
-          {"seed", trainer.options().seed},
-          {"data", {{"id", corpus.content_id()}, {"tokenizer_sha256", corpus.tokenizer_sha256()}}},
-          {"layout", layout_json(trainer)}};
+  return {
+      {"step", counters.step},
+      {"updates", counters.updates},
+      {"tokens", counters.tokens},
+      {"loss_scale",
+       {{"scale", scale.scale},
+        {"good_steps", scale.good_steps},
+        {"bad_steps_left", scale.bad_steps_left},
+        {"skipped", scale.skipped}}},
+      {"seed", trainer.options().seed},
+      {"data",
+       {{"tokenizer_sha256", data.tokenizer_sha256()}, {"row", stream.row()}, {"sources", sources_json(data, stream)}}},
+      {"layout", layout_json(trainer)}};
 }
 
-void refuse_other_data(const CheckpointReader& checkpoint, const data::Corpus& corpus) {
-  const auto& data = checkpoint.state().at("data");
-  BESSEMER_CHECK_DATA(data.at("id") == corpus.content_id(), checkpoint.path(), " was trained on other data (dataset ",
-                      data.at("id").get<std::string>(), ", data.path holds ", corpus.content_id(),
-                      "); give data.path as it was, or start a new run in another run.dir");
-  BESSEMER_CHECK_DATA(data.at("tokenizer_sha256") == corpus.tokenizer_sha256(), checkpoint.path(),
+void refuse_other_data(const CheckpointReader& checkpoint, const data::Mixture& data) {
+  const auto& state = checkpoint.state().at("data");
+  const auto before = sources_before(checkpoint);
+  const bool any = std::any_of(data.train.begin(), data.train.end(), [&](const data::Source& source) {
+    return before.contains(source.corpus->content_id());
+  });
+  BESSEMER_CHECK_DATA(any, checkpoint.path(), " was trained on other data (dataset ",
+                      before.empty() ? "?" : before.begin()->first, ", ", data.train.front().name, " holds ",
+                      data.train.front().corpus->content_id(),
+                      "); give data.path or data.blend as it was, or start a new run in another run.dir");
+  BESSEMER_CHECK_DATA(state.at("tokenizer_sha256") == data.tokenizer_sha256(), checkpoint.path(),
                       " was trained on tokens of another tokenizer (SHA-256 ",
-                      data.at("tokenizer_sha256").get<std::string>(), ", data.path has ", corpus.tokenizer_sha256(),
-                      "); give data.path as it was, or start a new run in another run.dir");
+                      state.at("tokenizer_sha256").get<std::string>(), ", ", data.train.front().name, " has ",
+                      data.tokenizer_sha256(),
+                      "); give data.path or data.blend as it was, or start a new run in another run.dir");
 }
 
 void take_threads(const TrainerOptions& options, const CheckpointReader& checkpoint) {
@@ -78,10 +152,11 @@ void take_threads(const TrainerOptions& options, const CheckpointReader& checkpo
   if (options.parallel.threads == 0 && threads != at::get_num_threads()) at::set_num_threads(threads);
 }
 
-int64_t resume(Trainer& trainer, const RunParts& parts) try {
-  if (parts.resume_from.empty()) return -1;
+Resumed resume(Trainer& trainer, const RunParts& parts) try {
+  std::vector<std::string> notes;
+  if (parts.resume_from.empty()) return {-1, stream_at(trainer, parts.data, nullptr, notes), {}};
   const auto reader = CheckpointReader::open(parts.resume_from);
-  refuse_other_data(reader, *parts.train);
+  refuse_other_data(reader, parts.data);
   const auto& state = reader.state();
   BESSEMER_CHECK(state.at("seed") == trainer.options().seed, reader.path(), " was trained with run.seed ",
                  state.at("seed").dump(), ", this run has ", trainer.options().seed, "; set it back");
@@ -94,7 +169,8 @@ int64_t resume(Trainer& trainer, const RunParts& parts) try {
   if (trainer.options().train.precision == Precision::kFp16 && was_fp16(reader))
     counters.loss_scale = {scale.at("scale"), scale.at("good_steps"), scale.at("bad_steps_left"), scale.at("skipped")};
   trainer.restore(counters);
-  return counters.step;
+  auto stream = stream_at(trainer, parts.data, &reader, notes);
+  return {counters.step, std::move(stream), std::move(notes)};
 } catch (const nlohmann::json::exception& error) {
   fail(ExitCode::kBadData, parts.resume_from, ": its state is not what a checkpoint holds: ", error.what());
 }

@@ -1,13 +1,14 @@
 #pragma once
 #include <nlohmann/json_fwd.hpp>
 
-#include "data/corpus.h"
+#include "data/mixture.h"
 #include "trainer/run.h"
 
 namespace bessemer::trainer {
 
-/// The scalars of a checkpoint: counters, loss scale, what the data was, on which layout and with how many threads.
-nlohmann::json state_json(const Trainer& trainer, const data::Corpus& corpus);
+/// The scalars of a checkpoint: counters, loss scale, where each source of the data stands, on which layout and with
+/// how many threads. \param stream  behind the rows of the last step.
+nlohmann::json state_json(const Trainer& trainer, const data::Mixture& data, const data::Sampler& stream);
 
 /// What of a job's layout decides bits: dp, tp, threads, micro_batch, sequence_parallel, virtual_dp (and zero, which
 /// does not).
@@ -16,11 +17,18 @@ nlohmann::json layout_json(const Trainer& trainer);
 /// parallel.threads = 0: as many as the checkpoint was made with.
 void take_threads(const TrainerOptions& options, const CheckpointReader& checkpoint);
 
-/// Errors: Error (65) where the checkpoint was made from other data than `corpus`.
-void refuse_other_data(const CheckpointReader& checkpoint, const data::Corpus& corpus);
+/// Errors: Error (65) where the checkpoint was made from other data: no source of it is read any more, or the tokens
+/// are of another tokenizer.
+void refuse_other_data(const CheckpointReader& checkpoint, const data::Mixture& data);
 
-/// Brings the trainer to parts.resume_from, if any: tensors, counters, thread count. Collective.
-/// \return the step whose checkpoint exists: the resumed one, or -1.
-int64_t resume(Trainer& trainer, const RunParts& parts);
+/// A run as it stands.
+struct Resumed {
+  int64_t step = -1;  ///< whose checkpoint exists; -1: a new run
+  data::Sampler stream;
+  std::vector<std::string> notes;  ///< of sources that came, went or have another share
+};
+/// Brings the trainer to parts.resume_from, if any: tensors, counters, thread count; and the data to where it stands.
+/// Collective.
+Resumed resume(Trainer& trainer, const RunParts& parts);
 
 }  // namespace bessemer::trainer

@@ -55,8 +55,24 @@ BatchPlan plan_batch(const TrainOptions& train, int64_t virtual_dp, int64_t dp) 
                  "); choose a divisor of ", per_shard);
   plan.local_shards = plan.shards / dp;
   plan.accumulation = per_shard / plan.micro_batch;
+  for (const auto& stage : train.batch_ramp) plan_of(plan, stage.value);
   return plan;
 }
+
+BatchPlan plan_of(const BatchPlan& full, int64_t batch) {
+  BatchPlan plan = full;
+  BESSEMER_CHECK(batch % plan.shards == 0, "a stage of train.batch_ramp has a global batch of ", batch,
+                 ", which cannot be split over ", plan.shards, " shards; choose a multiple of ", plan.shards);
+  const int64_t per_shard = batch / plan.shards;
+  plan.micro_batch = std::min(full.micro_batch, per_shard);
+  BESSEMER_CHECK(per_shard % plan.micro_batch == 0, "a stage of train.batch_ramp has ", per_shard,
+                 " sequences of a shard, no multiple of train.micro_batch ", plan.micro_batch,
+                 "; choose another stage, or a divisor as micro-batch");
+  plan.accumulation = per_shard / plan.micro_batch;
+  return plan;
+}
+
+data::Ramp batch_of(const TrainOptions& train) { return {train.batch_ramp, train.global_batch}; }
 
 /// What all ranks must agree on before the update.
 struct Trainer::Totals {
@@ -76,8 +92,9 @@ StepResult Trainer::step(const NextBatch& next, const Votes& votes) {
   StepResult result;
   Stopwatch whole, lap;
   Totals totals;
-  totals.nominal = static_cast<double>(options_.train.global_batch * model_.options().sequence);
-  forward_backward(next, totals, result.times);
+  const int64_t batch = batch_of(options_.train).at(step_);
+  totals.nominal = static_cast<double>(batch * model_.options().sequence);
+  forward_backward(next, plan_of(plan_, batch), totals, result.times);
   lap = Stopwatch();
   gradients_.finish();
   lap.lap(result.times.communication);
@@ -112,17 +129,17 @@ StepResult Trainer::step(const NextBatch& next, const Votes& votes) {
   return result;
 }
 
-void Trainer::forward_backward(const NextBatch& next, Totals& totals, StepTimes& times) {
+void Trainer::forward_backward(const NextBatch& next, const BatchPlan& plan, Totals& totals, StepTimes& times) {
   const models::Context context{options_.seed, step_, true};
   const auto seed = at::full({}, loss_scale_.scale() / totals.nominal, at::TensorOptions().device(grid_.device));
   std::vector<at::Tensor> losses;
   Stopwatch lap;
-  for (int64_t m = 0; m < plan_.micro_steps(); ++m) {
+  for (int64_t m = 0; m < plan.micro_steps(); ++m) {
     const auto batch = next();
     lap.lap(times.data);
     const auto loss = model_.loss(batch, context);
     lap.lap(times.forward);
-    gradients_.begin((m + 1) % plan_.accumulation == 0, m + 1 > plan_.micro_steps() - plan_.accumulation);
+    gradients_.begin((m + 1) % plan.accumulation == 0, m + 1 > plan.micro_steps() - plan.accumulation);
     loss.sum.backward(seed);
     gradients_.end();
     losses.push_back(loss.sum.detach());

@@ -31,8 +31,12 @@ struct BatchPlan {
   int64_t micro_batch = 1;
   int64_t micro_steps() const { return local_shards * accumulation; }  ///< of one rank
 };
-/// Errors: Error (64) in words where it does not come out even.
+/// Errors: Error (64) in words where it does not come out even, in a stage of the ramp-up neither.
 BatchPlan plan_batch(const TrainOptions& train, int64_t virtual_dp, int64_t dp);
+/// Of a step with a global batch of `batch`, which a ramp-up has made smaller.
+BatchPlan plan_of(const BatchPlan& full, int64_t batch);
+/// The global batch of each step.
+data::Ramp batch_of(const TrainOptions& train);
 
 /// Milliseconds of one step on this rank; `communication` is what backward could not hide.
 struct StepTimes {
@@ -95,7 +99,7 @@ class Trainer {
 
  private:
   struct Totals;
-  void forward_backward(const NextBatch& next, Totals& totals, StepTimes& times);
+  void forward_backward(const NextBatch& next, const BatchPlan& plan, Totals& totals, StepTimes& times);
   void sum_over_ranks(Totals& totals) const;
   void update(double factor, double lr);
   [[noreturn]] void refuse_non_finite(const Totals& totals) const;

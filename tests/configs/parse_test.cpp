@@ -30,6 +30,9 @@ std::string other_value(const Option& option) {
   if (option.kind == "number") return option.text() == "0.5" ? "0.25" : "0.5";
   if (option.kind == "count" || option.kind == "seed") return "7";
   if (option.kind == "duration") return "90";
+  if (option.kind == "SHARES") return "7 some where, 3 else";
+  if (option.kind == "SETS") return "a=some where, b=else";
+  if (option.kind == "STAGES") return "4x10, 8x20";
   const auto bar = option.kind.rfind('|');  // the last choice
   return bar == std::string::npos ? option.kind : option.kind.substr(bar + 1);
 }

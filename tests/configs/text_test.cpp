@@ -36,6 +36,12 @@ RunConfig random_config(std::mt19937_64& random) {
       o.set(std::to_string(random()));
     else if (o.kind == "count")
       o.set(count);
+    else if (o.kind == "SHARES")
+      o.set(random() % 2 ? "" : std::to_string(1 + random() % 1000) + "M a b, 0.5 #c");
+    else if (o.kind == "SETS")
+      o.set(random() % 2 ? "" : "a=#b, c=d \" e");
+    else if (o.kind == "STAGES")
+      o.set(random() % 2 ? "" : "64x500, 128x1000");
     else if (o.name == "model.preset")
       o.set(random() % 2 ? "" : models::preset_names()[random() % models::preset_names().size()]);
     else if (o.kind == "DIR" || o.kind == "auto|none|PATH") {
@@ -103,7 +109,8 @@ TEST(Changed, LetsOnlyTheDocumentedOptionsChange) {
     if (o.on_resume == OnResume::kMayChange) free.push_back(o.name);
   }
   EXPECT_THAT(free,
-              ElementsAre("run.dir", "run.resume", "run.init_from", "run.on_corrupt", "data.path", "data.verify",
+              ElementsAre("run.dir", "run.resume", "run.init_from", "run.on_corrupt", "data.path", "data.blend", "data.blend_temperature", "data.validation",
+                          "data.ahead", "data.verify",
                           "model.preset", "parallel.dp", "parallel.tp", "parallel.sequence_parallel", "parallel.zero",
                           "parallel.backend", "parallel.device", "parallel.threads", "parallel.bucket_mb",
                           "parallel.share_gpu", "train.steps", "train.tokens", "train.epochs", "train.wall_time",

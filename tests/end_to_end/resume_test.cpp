@@ -104,9 +104,66 @@ TEST_F(Resume, WithVirtualShardsGivesTheSameBitsOnEveryDpAndAcrossChangesOfIt) {
   expect_same(before, "8, 1, 4 with ZeRO, 2, 8 with ZeRO");
 }
 
+/// Rows of each source in a checkpoint, by their number.
+std::vector<int64_t> rows_of(const std::string& checkpoint) {
+  std::vector<int64_t> rows;
+  const auto state = CheckpointReader::open(checkpoint).state();
+  for (const auto& source : state["data"]["sources"]) rows.push_back(source["rows"]);
+  return rows;
+}
+
+// Three sources over three epochs of them all, dp and ZeRO changing: one stream. Then other shares, and a source less.
+TEST_F(Resume, OfABlendGoesOnInEachSourceOnAnyDp) {
+  source_.path = "";
+  source_.blend = {
+      {data_, 5}, {tests::make_data(files_, "second", 2, 200), 3}, {tests::make_data(files_, "third", 3, 100), 2}};
+  make_small();
+  const int64_t windows = data::Mixture::open(source_, shape_.sequence, false).windows();
+  options_.train.global_batch = 3 * windows / (kSteps - 1) / 8 * 8;
+  options_.parallel.virtual_dp = 8, options_.train.micro_batch = 0;
+  ASSERT_GE(options_.train.global_batch * kSteps, 3 * windows - 8 * kSteps);
+  ASSERT_EQ(train(dir("whole"), {8, 1}).code, ExitCode::kDone);
+  const int64_t all = options_.train.global_batch * kSteps;
+  const auto rows = rows_of(checkpoint_path(dir("whole"), kSteps));
+  for (std::size_t i = 0; i < 3; ++i)
+    EXPECT_NEAR(static_cast<double>(rows[i]),
+                static_cast<double>(all * static_cast<int64_t>(source_.blend[i].share)) / 10, 1);
+
+  std::string before = dir("whole");
+  for (const auto& [step, layout] :
+       std::vector<std::pair<int64_t, GptLayout>>{{5, {1, 1}}, {9, {4, 1, true}}, {13, {2, 1}}}) {
+    const std::string moved = dir("moved" + std::to_string(step));
+    die_after(before, step, moved);
+    ASSERT_EQ(train(moved, layout).step, kSteps);
+    before = moved;
+  }
+  EXPECT_TRUE(tests::metric_bits(before) == tests::metric_bits(dir("whole")));
+  EXPECT_TRUE(tests::checkpoint_tensors(checkpoint_path(before, kSteps)) ==
+              tests::checkpoint_tensors(checkpoint_path(dir("whole"), kSteps)));
+  EXPECT_EQ(rows_of(checkpoint_path(before, kSteps)), rows);
+
+  die_after(dir("whole"), 10, dir("other"));
+  const auto at10 = rows_of(checkpoint_path(dir("whole"), 10));
+  source_.blend = {{source_.blend[2].path, 1}, {source_.blend[0].path, 1}};
+  ASSERT_EQ(train(dir("other"), {2, 1}).step, kSteps);
+  const auto other = rows_of(checkpoint_path(dir("other"), kSteps));
+  const int64_t half = options_.train.global_batch * (kSteps - 10) / 2;
+  EXPECT_EQ(other, (std::vector<int64_t>{at10[2] + half, at10[0] + half}));
+}
+
+TEST_F(Resume, InTheMiddleOfABatchRampGoesOnBitForBit) {
+  make_small();
+  options_.train.batch_ramp = {{2, 4}, {4, 7}};
+  expect_resumes_bit_for_bit({2, 1}, "ramp", 5);
+  const auto tokens = tests::metric(dir("ramp"), "tokens");
+  EXPECT_EQ(tokens.at(4), 2 * 4 * shape_.sequence);
+  EXPECT_EQ(tokens.at(11), (2 * 4 + 4 * 7) * shape_.sequence);
+  EXPECT_EQ(tokens.at(12), (2 * 4 + 4 * 7 + 8) * shape_.sequence);
+}
+
 TEST_F(Resume, OnOtherDataIsRefused) {
   ASSERT_EQ(train(dir("whole"), {2, 1}).code, ExitCode::kDone);
-  data_ = tests::make_data(files_, "other", 2);
+  source_.path = tests::make_data(files_, "other", 2);
   try {
     train(dir("whole"), {2, 1});
     FAIL() << "it went on";

@@ -21,6 +21,7 @@ class Resume : public testing::Test {
  protected:
   // Few windows, so that an epoch ends in the middle of step 9, and several shards, whose ends lie anywhere.
   Resume() : data_(tests::make_data(files_, "data", 1, 300, 400)) {
+    source_.path = data_;
     shape_ = tests::gpt2_like();
     shape_.vocab = data::open_tokenizer(data_)->vocab_size();
     options_ = tests::gpt_training(8);
@@ -49,11 +50,10 @@ class Resume : public testing::Test {
           Trainer trainer(*model, options, grid);
           CheckpointOptions checkpoint;
           checkpoint.every = every, checkpoint.keep = 100;
-          checkpoint.read_back = false;  // hundreds of saves
+          checkpoint.read_back = false;         // hundreds of saves
           checkpoint.asynchronous = every > 1;  // else it may skip a step
           RunParts parts{grid.rank == 0 ? RunDirectory::claim(path) : RunDirectory::join(path),
-                         data::Corpus::open(data_, "train", shape_.sequence),
-                         data::Corpus::open(data_, "val", shape_.sequence), data::ObjectiveKind::kCausal, checkpoint};
+                         data::Mixture::open(source_, shape_.sequence, true), data::ObjectiveKind::kCausal, checkpoint};
           parts.config = "[run]\n", parts.resume_from = from, parts.out = silent;
           const auto mine = run(trainer, parts);
           if (grid.rank == 0) end = mine;
@@ -96,6 +96,7 @@ class Resume : public testing::Test {
 
   tests::TemporaryDirectory files_;
   std::string data_;
+  data::DataOptions source_;
   models::ModelOptions shape_;
   TrainerOptions options_;
 };

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "data/build.h"
+#include "data/mixture.h"
 #include "tests/support/temporary_directory.h"
 #include "trainer/checkpoint_reader.h"
 #include "trainer/run_directory.h"
@@ -38,6 +39,13 @@ inline std::string make_data(const TemporaryDirectory& directory, const std::str
   options.shard_tokens = shard_tokens;
   data::build(options, [](const data::BuildProgress&) { return true; });
   return options.out;
+}
+
+/// Such a directory as a run reads it, with its validation split.
+inline data::Mixture open_data(const std::string& directory, int64_t sequence) {
+  data::DataOptions options;
+  options.path = directory;
+  return data::Mixture::open(options, sequence, true);
 }
 
 /// What must be the same bits in two runs, a line of metrics.jsonl each: loss, grad_norm, lr, loss_scale, tokens,

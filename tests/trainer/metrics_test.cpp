@@ -12,8 +12,12 @@
 namespace bessemer::trainer {
 namespace {
 
-std::string line(const std::string& name, std::variant<int64_t, float, double> value) {
+std::string line(const std::string& name, decltype(Metric::value) value) {
   return to_json(std::vector<Metric>{{name, value}});
+}
+
+TEST(Metrics, NamesAreWrittenAsJsonText) {
+  EXPECT_EQ(line("set", std::string("a\"b")), R"({"set":"a\"b"})");
 }
 
 TEST(Metrics, NumbersComeBackBitForBit) {

@@ -1,0 +1,106 @@
+#include "data/mixture.h"
+
+#include <algorithm>
+#include <filesystem>
+
+#include "data/shard_set.h"
+#include "parallel/error.h"
+
+namespace bessemer::data {
+namespace {
+
+bool has_validation(const std::string& directory) {
+  const auto splits = splits_of(directory);
+  return std::find(splits.begin(), splits.end(), "val") != splits.end();
+}
+
+/// The last part of each path; whole paths where two of those are alike.
+std::vector<std::string> short_names(const std::vector<Share>& blend) {
+  std::vector<std::string> names;
+  for (const auto& share : blend) names.push_back((std::filesystem::path(share.path) / "").parent_path().filename());
+  auto sorted = names;
+  std::sort(sorted.begin(), sorted.end());
+  if (std::adjacent_find(sorted.begin(), sorted.end()) == sorted.end()) return names;
+  names.clear();
+  for (const auto& share : blend) names.push_back(share.path);
+  return names;
+}
+
+void refuse_other_tokenizers(const std::vector<Source>& sources, const Source& first) {
+  for (const auto& source : sources) {
+    BESSEMER_CHECK_DATA(source.corpus->tokenizer_sha256() == first.corpus->tokenizer_sha256(), source.name,
+                        ": its tokens are of another tokenizer (SHA-256 ", source.corpus->tokenizer_sha256(),
+                        ") than those of ", first.name, " (", first.corpus->tokenizer_sha256(),
+                        "); build both with the same one");
+  }
+}
+
+}  // namespace
+
+std::vector<std::string> directories_of(const DataOptions& options) {
+  if (options.blend.empty()) return {options.path};
+  std::vector<std::string> all;
+  for (const auto& share : options.blend) all.push_back(share.path);
+  return all;
+}
+
+Mixture Mixture::open(const DataOptions& options, int64_t sequence, bool evaluated) {
+  Mixture out;
+  const auto open = [&](const std::string& path, const char* split) {
+    return Corpus::open(path, split, sequence, options.verify);
+  };
+  const bool blended = !options.blend.empty();
+  auto named = options.validation;
+  const auto names = short_names(options.blend);
+  for (std::size_t i = 0; i < options.blend.size(); ++i) {
+    const auto& share = options.blend[i];
+    out.train.push_back({names[i], open(share.path, "train"), share.share});
+    if (options.validation.empty() && has_validation(share.path)) named.push_back({names[i], share.path});
+  }
+  if (!blended) {
+    out.train.push_back({options.path, open(options.path, "train"), 1});
+    if (named.empty() && has_validation(options.path)) named.push_back({"", options.path});
+  }
+  if (blended && options.blend.front().share == 0) {
+    std::vector<int64_t> tokens;
+    for (const auto& source : out.train) tokens.push_back(source.corpus->tokens());
+    const auto shares = shares_by_size(tokens, options.blend_temperature);
+    for (std::size_t i = 0; i < shares.size(); ++i) out.train[i].share = shares[i];
+  }
+  for (std::size_t i = 0; evaluated && i < named.size(); ++i)
+    out.validation.push_back({named[i].name, open(named[i].path, "val"), 1});
+  refuse_other_tokenizers(out.train, out.train.front());
+  refuse_other_tokenizers(out.validation, out.train.front());
+  for (std::size_t i = 0; i < out.train.size(); ++i) {
+    for (std::size_t j = 0; j < i; ++j)
+      BESSEMER_CHECK_DATA(out.train[i].corpus->content_id() != out.train[j].corpus->content_id(), out.train[i].name,
+                          " and ", out.train[j].name, " hold the same tokens; name one of them, with both shares");
+  }
+  return out;
+}
+
+std::vector<std::shared_ptr<const Corpus>> Mixture::corpora() const {
+  std::vector<std::shared_ptr<const Corpus>> all;
+  for (const auto& source : train) all.push_back(source.corpus);
+  return all;
+}
+
+std::vector<Sampler::Source> Mixture::sources() const {
+  std::vector<Sampler::Source> all;
+  for (const auto& source : train) all.push_back({source.corpus->windows(), source.share, 0, 0});
+  return all;
+}
+
+int64_t Mixture::windows() const {
+  int64_t sum = 0;
+  for (const auto& source : train) sum += source.corpus->windows();
+  return sum;
+}
+
+int64_t Mixture::tokens() const {
+  int64_t sum = 0;
+  for (const auto& source : train) sum += source.corpus->tokens();
+  return sum;
+}
+
+}  // namespace bessemer::data

@@ -1,0 +1,39 @@
+#pragma once
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "data/corpus.h"
+#include "data/options.h"
+#include "data/sampler.h"
+
+namespace bessemer::data {
+
+/// One corpus of a run, by the name that people know it by.
+struct Source {
+  std::string name;
+  std::shared_ptr<const Corpus> corpus;
+  uint64_t share = 1;
+};
+
+/// What a run trains on: one source, or a blend of several of one tokenizer; and what it is evaluated on.
+struct Mixture {
+  std::vector<Source> train;
+  std::vector<Source> validation;  ///< each a metric of its own; the only one of an unblended run has no name
+
+  /// Opens [data]. Errors: Error (65) as Corpus::open, and where sources are of different tokenizers, or the same data.
+  static Mixture open(const DataOptions& options, int64_t sequence, bool evaluated);
+
+  std::vector<std::shared_ptr<const Corpus>> corpora() const;
+  std::vector<Sampler::Source> sources() const;  ///< at their beginning
+  int64_t windows() const;                       ///< of all training sources
+  int64_t tokens() const;
+  int64_t vocab_size() const { return train.front().corpus->vocab_size(); }
+  std::string tokenizer_sha256() const { return train.front().corpus->tokenizer_sha256(); }
+};
+
+/// The directories of token shards that options name, in their order: of the first the tokenizer is taken.
+std::vector<std::string> directories_of(const DataOptions& options);
+
+}  // namespace bessemer::data
