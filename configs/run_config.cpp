@@ -74,9 +74,10 @@ class List {
     add({name, "seed", doc, on_resume, false, [&field] { return std::to_string(field); },
          [&field](const std::string& t) { field = parse_seed(t); }});
   }
+  /// \param former  what earlier versions wrote, still read.
   template <class E>
   void choice(const char* name, E& field, std::vector<std::pair<std::string, E>> names, OnResume on_resume,
-              const char* doc) {
+              const char* doc, std::vector<std::pair<std::string, E>> former = {}) {
     std::string all;
     for (const auto& [text, value] : names) all += (all.empty() ? "" : "|") + text;
     auto write = [&field, names] {
@@ -85,7 +86,10 @@ class List {
       }
       return std::string("?");
     };
-    auto read = [&field, names, all](const std::string& t) {
+    auto read = [&field, names, all, former](const std::string& t) {
+      for (const auto& [text, value] : former) {
+        if (text == t) return void(field = value);
+      }
       std::vector<std::string> texts;
       for (const auto& [text, value] : names) {
         texts.push_back(text);
@@ -130,8 +134,17 @@ void list(List& v, data::DataOptions& o) {
   v.choice<data::ObjectiveKind>("data.objective", o.objective, {{"causal", data::ObjectiveKind::kCausal}}, kFixed,
                                 "what is predicted from what");
   v.count("data.ahead", o.ahead, 1, kMayChange, "steps that are read before they are needed");
-  v.yes_no("data.verify", o.verify, kMayChange,
-           "check the checksum of every block at every read, not only at the first");
+  v.choice<data::Mode>(
+      "data.mode", o.mode,
+      {{"stream", data::Mode::kStream}, {"packed", data::Mode::kPacked}, {"padded", data::Mode::kPadded}}, kFixed,
+      "rows are windows over all documents, whole documents side by side, or a document each");
+  v.yes_no("data.document_mask", o.document_mask, kFixed,
+           "stream: attention and positions begin anew with each document, as they always do in the other modes");
+  v.choice<data::BlockCheck>(
+      "data.verify", o.verify,
+      {{"touch", data::BlockCheck::kTouch}, {"all", data::BlockCheck::kAll}, {"off", data::BlockCheck::kOff}},
+      kMayChange, "check a block's checksum when it is first read, at every read, or never",
+      {{"no", data::BlockCheck::kTouch}, {"yes", data::BlockCheck::kAll}});
 }
 
 void list(List& v, models::ModelOptions& o) {

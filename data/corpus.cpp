@@ -1,54 +1,63 @@
 #include "data/corpus.h"
 
-#include <algorithm>
-
+#include "data/packed_corpus.h"
 #include "data/shard_set.h"
+#include "data/shard_tokens.h"
 #include "parallel/error.h"
 
 namespace bessemer::data {
 namespace {
 
-class ShardedCorpus final : public Corpus {
+/// Windows over all documents: row w is tokens [w s, w s + s + 1).
+class StreamCorpus final : public ShardCorpus {
  public:
-  ShardedCorpus(std::vector<TokenShard> shards, int64_t sequence) : shards_(std::move(shards)), sequence_(sequence) {
-    for (const auto& shard : shards_) begins_.push_back(begins_.back() + static_cast<int64_t>(shard.facts().tokens));
-  }
-  int64_t tokens() const override { return begins_.back(); }
-  int64_t sequence() const override { return sequence_; }
-  int64_t windows() const override { return (tokens() - 1) / sequence_; }
-  int64_t vocab_size() const override { return shards_.front().facts().vocab_size; }
-  std::string tokenizer_sha256() const override { return shards_.front().facts().tokenizer_sha256; }
-  std::string content_id() const override { return shards_.front().facts().dataset_id; }
+  StreamCorpus(ShardTokens tokens, const Cut& cut) : ShardCorpus(std::move(tokens), cut) {}
+  int64_t rows() const override { return (tokens() - 1) / sequence(); }
+  bool has_documents() const override { return cut_.document_mask; }
 
-  void read_window(int64_t window, std::span<int64_t> out) const override {
-    BESSEMER_CHECK_DATA(window >= 0 && window < windows(), shards_.front().path(), ": window ", window, " of ",
-                        windows(), " is wanted");
-    BESSEMER_CHECK_DATA(out.size() == static_cast<std::size_t>(sequence_) + 1, "a window has ", sequence_ + 1,
-                        " tokens, room for ", out.size(), " was given");
-    int64_t at = window * sequence_;
-    auto shard = static_cast<std::size_t>(std::upper_bound(begins_.begin(), begins_.end(), at) - begins_.begin()) - 1;
-    for (; !out.empty(); ++shard) {  // a window may cross shards, empty ones among them
-      const auto n = std::min<std::size_t>(out.size(), static_cast<std::size_t>(begins_[shard + 1] - at));
-      shards_[shard].read(static_cast<uint64_t>(at - begins_[shard]), out.first(n));
-      at += static_cast<int64_t>(n);
-      out = out.subspan(n);
+  void read_row(int64_t row, const RowRoom& out) const override {
+    check_room(row, out);
+    const int64_t s = sequence(), first = row * s;
+    all_.read(first, out.tokens);
+    if (out.starts.empty() && out.counted.empty()) return;
+    int64_t start = 0;
+    const int64_t d = all_.first_document_from(first + 1);
+    std::vector<int64_t> begins;  // in the row, behind its first position
+    for (int64_t at = d; at < all_.documents() && (begins.empty() || begins.back() <= s); at += 256) {
+      for (const int64_t begin : all_.document_begins(at, std::min(at + 256, all_.documents())))
+        begins.push_back(begin - first);
+    }
+    auto next = begins.begin();
+    for (int64_t i = 0; i < s; ++i) {
+      while (next != begins.end() && *next == i) start = i, ++next;
+      if (!out.starts.empty()) out.starts[static_cast<std::size_t>(i)] = start;
+      if (!out.counted.empty()) out.counted[static_cast<std::size_t>(i)] = next == begins.end() || *next != i + 1;
     }
   }
-
- private:
-  std::vector<TokenShard> shards_;
-  std::vector<int64_t> begins_{0};  // shard i holds tokens [begins_[i], begins_[i + 1])
-  int64_t sequence_;
 };
 
 }  // namespace
 
-std::shared_ptr<const Corpus> Corpus::open(const std::string& directory, const std::string& split, int64_t sequence,
-                                           bool verify_every_read) {
-  BESSEMER_CHECK(sequence >= 1, "a sequence of ", sequence, " tokens; at least 1 is expected");
-  auto corpus = std::make_shared<ShardedCorpus>(open_shards(directory, split, verify_every_read), sequence);
-  BESSEMER_CHECK_DATA(corpus->tokens() >= sequence + 1, directory, ": split '", split, "' has ", corpus->tokens(),
-                      " tokens, at least sequence + 1 = ", sequence + 1,
+void ShardCorpus::check_room(int64_t row, const RowRoom& out) const {
+  BESSEMER_CHECK_DATA(row >= 0 && row < rows(), all_.path(), ": row ", row, " of ", rows(), " is wanted");
+  const auto s = static_cast<std::size_t>(sequence());
+  const auto fits = [&](std::size_t size) { return size == 0 || size == s; };
+  BESSEMER_CHECK_DATA(out.tokens.size() == s + 1 && fits(out.starts.size()) && fits(out.counted.size()), "a row has ",
+                      s + 1, " tokens, room for ", out.tokens.size(), " was given");
+}
+
+std::shared_ptr<const Corpus> Corpus::open(const std::string& directory, const std::string& split, const Cut& cut) {
+  BESSEMER_CHECK(cut.sequence >= 1, "a sequence of ", cut.sequence, " tokens; at least 1 is expected");
+  ShardTokens tokens(open_shards(directory, split, cut.verify));
+  if (cut.mode != Mode::kStream) {
+    auto corpus = std::make_shared<PackedCorpus>(std::move(tokens), cut);
+    BESSEMER_CHECK_DATA(corpus->rows() > 0, directory, ": split '", split,
+                        "' has no document of two tokens, so nothing to predict; use more text");
+    return corpus;
+  }
+  auto corpus = std::make_shared<StreamCorpus>(std::move(tokens), cut);
+  BESSEMER_CHECK_DATA(corpus->tokens() >= cut.sequence + 1, directory, ": split '", split, "' has ", corpus->tokens(),
+                      " tokens, at least sequence + 1 = ", cut.sequence + 1,
                       " are expected; use more text or a shorter model.sequence");
   return corpus;
 }

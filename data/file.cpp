@@ -6,7 +6,9 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <chrono>
 #include <cstring>
+#include <thread>
 #include <utility>
 #include <vector>
 
@@ -56,6 +58,24 @@ std::size_t FileDescriptor::read(void* out, std::size_t bytes) {
     if (n > 0) done += static_cast<std::size_t>(n);
   }
   return done;
+}
+
+void FileDescriptor::read_at(uint64_t offset, void* out, std::size_t bytes) const {
+  auto* to = static_cast<char*>(out);
+  auto pause = std::chrono::milliseconds(100);
+  while (bytes > 0) {
+    const ssize_t n = ::pread(fd_, to, bytes, static_cast<off_t>(offset));
+    BESSEMER_CHECK_DATA(n != 0, path_, ": ends before byte ", offset + bytes,
+                        ", which it had when it was opened; was it cut off, or written anew?");
+    if (n > 0) {
+      to += n, offset += static_cast<uint64_t>(n), bytes -= static_cast<std::size_t>(n);
+    } else if (errno != EINTR) {
+      const bool passes = errno == EIO || errno == ESTALE || errno == ETIMEDOUT || errno == EAGAIN || errno == ENOMEM;
+      if (!passes || pause > std::chrono::milliseconds(1600)) cannot("read", path_, ExitCode::kBadData);
+      std::this_thread::sleep_for(pause);
+      pause *= 2;
+    }
+  }
 }
 
 void FileDescriptor::write(const void* data, std::size_t bytes) {

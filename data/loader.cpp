@@ -49,10 +49,14 @@ struct Loader::State {
     const auto width = static_cast<std::size_t>(rows.sequence) + 1;
     const auto count = std::min(static_cast<std::size_t>(place.micro_batch), mine.size() - taken);
     rows.tokens.resize(count * width);
+    const std::size_t positions = corpora.front()->has_documents() ? width - 1 : 0;
+    rows.starts.resize(count * positions), rows.counted.resize(count * positions);
     for (std::size_t i = 0; i < count; ++i, ++taken) {
       rows.rows.push_back(first_row + static_cast<int64_t>(taken));
-      corpora[mine[taken].source]->read_window(sampler.window(mine[taken]),
-                                               std::span(rows.tokens).subspan(i * width, width));
+      corpora[mine[taken].source]->read_row(
+          sampler.window(mine[taken]),
+          {std::span(rows.tokens).subspan(i * width, width), std::span(rows.starts).subspan(i * positions, positions),
+           std::span(rows.counted).subspan(i * positions, positions)});
     }
     return rows;
   }

@@ -11,10 +11,12 @@ namespace bessemer::data {
 
 class Corpus;  // data/corpus.h: the concatenated token shards of one split
 
-/// Host rows of one micro-step: `rows.size()` windows of sequence + 1 tokens each, row-major.
+/// Host rows of one micro-step, `rows.size()` of sequence + 1 tokens each, row-major.
 struct Rows {
   std::vector<int64_t> tokens;
-  std::vector<int64_t> rows;  ///< global row numbers
+  std::vector<int64_t> rows;     ///< global row numbers
+  std::vector<int64_t> starts;   ///< `sequence` for each row, as RowRoom has them; empty where no source has documents
+  std::vector<uint8_t> counted;  ///< likewise
   int64_t sequence = 0;
 };
 

@@ -47,7 +47,7 @@ std::vector<std::string> directories_of(const DataOptions& options) {
 Mixture Mixture::open(const DataOptions& options, int64_t sequence, bool evaluated) {
   Mixture out;
   const auto open = [&](const std::string& path, const char* split) {
-    return Corpus::open(path, split, sequence, options.verify);
+    return Corpus::open(path, split, {sequence, options.mode, options.document_mask, options.verify});
   };
   const bool blended = !options.blend.empty();
   auto named = options.validation;
@@ -87,13 +87,13 @@ std::vector<std::shared_ptr<const Corpus>> Mixture::corpora() const {
 
 std::vector<Sampler::Source> Mixture::sources() const {
   std::vector<Sampler::Source> all;
-  for (const auto& source : train) all.push_back({source.corpus->windows(), source.share, 0, 0});
+  for (const auto& source : train) all.push_back({source.corpus->rows(), source.share, 0, 0});
   return all;
 }
 
-int64_t Mixture::windows() const {
+int64_t Mixture::rows() const {
   int64_t sum = 0;
-  for (const auto& source : train) sum += source.corpus->windows();
+  for (const auto& source : train) sum += source.corpus->rows();
   return sum;
 }
 

@@ -27,7 +27,7 @@ struct Mixture {
 
   std::vector<std::shared_ptr<const Corpus>> corpora() const;
   std::vector<Sampler::Source> sources() const;  ///< at their beginning
-  int64_t windows() const;                       ///< of all training sources
+  int64_t rows() const;                          ///< in an epoch of all training sources
   int64_t tokens() const;
   int64_t vocab_size() const { return train.front().corpus->vocab_size(); }
   std::string tokenizer_sha256() const { return train.front().corpus->tokenizer_sha256(); }

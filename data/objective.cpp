@@ -10,6 +10,13 @@ Batch make_batch(const Rows& rows, ObjectiveKind, at::Device device) {  // causa
   // clone: the batch outlives the loader's buffer
   batch.tensors["tokens"] = all.narrow(1, 0, rows.sequence).clone(at::MemoryFormat::Contiguous).to(device);
   batch.tensors["targets"] = all.narrow(1, 1, rows.sequence).clone(at::MemoryFormat::Contiguous).to(device);
+  if (!rows.starts.empty()) {
+    const auto of_rows = [&](const void* data, at::ScalarType type) {
+      return at::from_blob(const_cast<void*>(data), {b, rows.sequence}, type);
+    };
+    batch.tensors["starts"] = of_rows(rows.starts.data(), at::kLong).clone().to(device);
+    batch.tensors["loss_mask"] = of_rows(rows.counted.data(), at::kByte).to(at::kFloat).to(device);
+  }
   return batch;
 }
 

@@ -9,6 +9,15 @@ namespace bessemer::data {
 
 enum class ObjectiveKind { kCausal };  ///< later: masked, span, image
 
+/// How a split is cut into rows. Every mode permutes its rows anew each epoch.
+enum class Mode {
+  kStream,  ///< windows over all documents
+  kPacked,  ///< whole documents side by side, those that fit best within stretches of about 1 Mi tokens
+  kPadded   ///< a document to a row
+};
+/// Which blocks of tokens have their checksum checked: at their first touch, at every read, or never.
+enum class BlockCheck { kTouch, kAll, kOff };
+
 /// A validation set by name.
 struct NamedPath {
   std::string name;
@@ -26,8 +35,18 @@ struct DataOptions {
   double blend_temperature = 1;       ///< of shares by size
   std::vector<NamedPath> validation;  ///< directories whose `val` split is evaluated; empty: that of path or blend
   ObjectiveKind objective = ObjectiveKind::kCausal;
-  int64_t ahead = 2;    ///< steps that are read before they are needed
-  bool verify = false;  ///< check the CRC32C of every block that is read, not only of the first touch at start
+  int64_t ahead = 2;  ///< steps that are read before they are needed
+  Mode mode = Mode::kStream;
+  bool document_mask = false;  ///< stream: attention and positions begin anew with each document, as in the other modes
+  BlockCheck verify = BlockCheck::kTouch;
+};
+
+/// How Corpus::open cuts a split.
+struct Cut {
+  int64_t sequence = 0;
+  Mode mode = Mode::kStream;
+  bool document_mask = false;
+  BlockCheck verify = BlockCheck::kTouch;
 };
 
 }  // namespace bessemer::data

@@ -70,7 +70,7 @@ std::vector<std::string> splits_of(const std::string& directory) {
   return {splits.begin(), splits.end()};
 }
 
-std::vector<TokenShard> open_shards(const std::string& directory, const std::string& split, bool verify_every_read) {
+std::vector<TokenShard> open_shards(const std::string& directory, const std::string& split, BlockCheck check) {
   const uint32_t count = count_of(directory, split);
   std::vector<TokenShard> shards;
   for (uint32_t index = 0; index < count; ++index) {
@@ -78,7 +78,7 @@ std::vector<TokenShard> open_shards(const std::string& directory, const std::str
     const auto path = std::filesystem::path(directory) / file;
     BESSEMER_CHECK_DATA(std::filesystem::exists(path), directory, ": shard ", file, " is missing, all ", count,
                         " of split '", split, "' are expected");
-    shards.emplace_back(path.string(), verify_every_read);
+    shards.emplace_back(path.string(), check);
     const auto& facts = shards.back().facts();
     BESSEMER_CHECK_DATA(facts.split == split && facts.index == index && facts.count == count, path.string(),
                         ": says it is shard ", facts.index, " of ", facts.count, " of split '", facts.split,

@@ -12,6 +12,6 @@ std::vector<std::string> splits_of(const std::string& directory);
 /// All shards of one split in their order.
 /// Errors: Error (65) naming the directory or the file: none found, one missing, or not all of one build.
 std::vector<TokenShard> open_shards(const std::string& directory, const std::string& split,
-                                    bool verify_every_read = false);
+                                    BlockCheck check = BlockCheck::kTouch);
 
 }  // namespace bessemer::data

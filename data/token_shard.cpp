@@ -1,7 +1,5 @@
 #include "data/token_shard.h"
 
-#include <sys/mman.h>
-
 #include <algorithm>
 #include <array>
 #include <atomic>
@@ -15,30 +13,6 @@
 
 namespace bessemer::data {
 namespace {
-
-/// A file's first `bytes` bytes, mapped for reading.
-class Mapping {
- public:
-  Mapping() = default;
-  Mapping(const std::string& path, std::size_t bytes) : bytes_(bytes) {
-    const FileDescriptor file(path, FileDescriptor::Mode::kRead);
-    at_ = ::mmap(nullptr, bytes, PROT_READ, MAP_SHARED, file.get(), 0);
-    BESSEMER_CHECK_ENV(at_ != MAP_FAILED, path, ": cannot be mapped into memory: ", std::strerror(errno));
-  }
-  ~Mapping() {
-    if (at_ != nullptr && at_ != MAP_FAILED) ::munmap(at_, bytes_);
-  }
-  Mapping(const Mapping&) = delete;
-  Mapping& operator=(Mapping&& other) noexcept {
-    std::swap(at_, other.at_), std::swap(bytes_, other.bytes_);
-    return *this;
-  }
-  const unsigned char* get() const { return static_cast<const unsigned char*>(at_); }
-
- private:
-  void* at_ = nullptr;
-  std::size_t bytes_ = 0;
-};
 
 std::string names_of(const Hdf5File& file) {
   std::string names;
@@ -164,25 +138,35 @@ uint32_t id_at(const unsigned char* data, uint64_t i, std::size_t width) {
 }  // namespace
 
 struct TokenShard::State {
-  State(const std::string& path, bool every) : file(path), verify_every_read(every) {}
+  State(const std::string& path, BlockCheck when)
+      : file(path), bytes(path, FileDescriptor::Mode::kRead), check_when(when) {}
   Hdf5File file;
-  bool verify_every_read;
+  FileDescriptor bytes;
+  BlockCheck check_when;
   ShardFacts facts;
+  const DatasetInfo *tokens = nullptr, *offsets = nullptr;  // of `file`
   std::size_t width = 2;
   uint64_t block_tokens = kBlockTokens;
   std::vector<uint32_t> block_crcs;
-  Mapping mapping;
-  const unsigned char* mapped = nullptr;         // the first token, or nullptr: read through HDF5
   std::unique_ptr<std::atomic<bool>[]> checked;  // per block
 
   uint64_t tokens_in(uint64_t block) const { return std::min(block_tokens, facts.tokens - block * block_tokens); }
 
-  /// The bytes of a whole block; `room` holds them where the file is not mapped.
-  const unsigned char* bytes_of(uint64_t block, std::vector<unsigned char>& room) const {
-    if (mapped != nullptr) return mapped + block * block_tokens * width;
-    room.resize(tokens_in(block) * width);
-    file.read("tokens", block * block_tokens, tokens_in(block), facts.dtype(), room.data());
-    return room.data();
+  /// Elements [first, first + n) of a dataset of one dimension, as stored.
+  void read(const DatasetInfo& dataset, uint64_t first, uint64_t n, void* out) const {
+    const std::size_t size = size_of(dataset.dtype);
+    if (dataset.contiguous && n > 0)  // HDF5 has checked that the file reaches so far
+      bytes.read_at(dataset.offset + first * size, out, n * size);
+    else
+      file.read(dataset.name, first, n, dataset.dtype, out);
+  }
+
+  void check_ids(const unsigned char* data, uint64_t first, uint64_t n) const {
+    for (uint64_t i = 0; i < n; ++i) {
+      const uint32_t id = id_at(data, i, width);
+      BESSEMER_CHECK_DATA(id < facts.vocab_size, file.path(), ": token ", first + i, " has id ", id,
+                          ", ids below vocab_size ", facts.vocab_size, " are expected");
+    }
   }
 
   void check(uint64_t block, const unsigned char* data) const {
@@ -191,17 +175,30 @@ struct TokenShard::State {
     BESSEMER_CHECK_DATA(crc == block_crcs[block], file.path(), ": tokens ", first, " to ", first + n - 1,
                         " have the checksum ", std::hex, crc, ", block_crc32c says ", block_crcs[block],
                         "; the file was damaged, build or copy it again");
-    for (uint64_t i = 0; i < n; ++i) {
-      const uint32_t id = id_at(data, i, width);
-      BESSEMER_CHECK_DATA(id < facts.vocab_size, file.path(), ": token ", first + i, " has id ", id,
-                          ", ids below vocab_size ", facts.vocab_size, " are expected");
-    }
+    check_ids(data, first, n);
     checked[block].store(true, std::memory_order_relaxed);
+  }
+
+  bool due(uint64_t block) const {
+    return check_when == BlockCheck::kAll ||
+           (check_when == BlockCheck::kTouch && !checked[block].load(std::memory_order_relaxed));
+  }
+
+  /// Bytes of tokens [begin, begin + n) of a block, in `room`; a block whose check is due is read whole.
+  const unsigned char* bytes_of(uint64_t block, uint64_t begin, uint64_t n, std::vector<unsigned char>& room) const {
+    const bool whole = due(block);
+    const uint64_t first = block * block_tokens + (whole ? 0 : begin), count = whole ? tokens_in(block) : n;
+    room.resize(count * width);
+    read(*tokens, first, count, room.data());
+    if (whole)
+      check(block, room.data());
+    else if (check_when == BlockCheck::kOff)
+      check_ids(room.data(), first, count);
+    return room.data() + (whole ? begin * width : 0);
   }
 };
 
-TokenShard::TokenShard(const std::string& path, bool verify_every_read)
-    : state_(std::make_unique<State>(path, verify_every_read)) {
+TokenShard::TokenShard(const std::string& path, BlockCheck check) : state_(std::make_unique<State>(path, check)) {
   auto& s = *state_;
   check_format(s.file);
   s.facts = facts_of(s.file);
@@ -221,11 +218,7 @@ TokenShard::TokenShard(const std::string& path, bool verify_every_read)
   s.block_crcs.resize(blocks);
   s.file.read("block_crc32c", 0, blocks, Dtype::kU32, s.block_crcs.data());
   s.checked = std::make_unique<std::atomic<bool>[]>(blocks);
-  const auto& tokens = s.file.dataset("tokens");
-  if (tokens.contiguous && s.facts.tokens > 0) {  // HDF5 has checked that the file reaches so far
-    s.mapping = Mapping(path, tokens.offset + tokens.bytes());
-    s.mapped = s.mapping.get() + tokens.offset;
-  }
+  s.tokens = &s.file.dataset("tokens"), s.offsets = &s.file.dataset("doc_offsets");
 }
 
 TokenShard::~TokenShard() = default;
@@ -233,7 +226,6 @@ TokenShard::TokenShard(TokenShard&&) noexcept = default;
 TokenShard& TokenShard::operator=(TokenShard&&) noexcept = default;
 const std::string& TokenShard::path() const { return state_->file.path(); }
 const ShardFacts& TokenShard::facts() const { return state_->facts; }
-bool TokenShard::mapped() const { return state_->mapped != nullptr; }
 
 void TokenShard::read(uint64_t first, std::span<int64_t> out) const {
   const auto& s = *state_;
@@ -243,11 +235,20 @@ void TokenShard::read(uint64_t first, std::span<int64_t> out) const {
   for (std::size_t done = 0; done < out.size();) {
     const uint64_t block = (first + done) / s.block_tokens, begin = (first + done) % s.block_tokens;
     const uint64_t n = std::min<uint64_t>(out.size() - done, s.block_tokens - begin);
-    const unsigned char* data = s.bytes_of(block, room);
-    if (s.verify_every_read || !s.checked[block].load(std::memory_order_relaxed)) s.check(block, data);
-    for (uint64_t i = 0; i < n; ++i) out[done + i] = id_at(data, begin + i, s.width);
+    const unsigned char* data = s.bytes_of(block, begin, n, room);
+    if (s.width == 2)
+      for (uint64_t i = 0; i < n; ++i) out[done + i] = id_at(data, i, 2);
+    else
+      for (uint64_t i = 0; i < n; ++i) out[done + i] = id_at(data, i, 4);
     done += n;
   }
+}
+
+void TokenShard::document_offsets(uint64_t first, std::span<uint64_t> out) const {
+  const auto& s = *state_;
+  BESSEMER_CHECK_DATA(first <= s.facts.documents && out.size() <= s.facts.documents + 1 - first, path(), ": has ",
+                      s.facts.documents, " documents, the offsets ", first, " to ", first + out.size(), " are wanted");
+  s.read(*s.offsets, first, out.size(), out.data());
 }
 
 std::pair<uint64_t, uint64_t> TokenShard::document(uint64_t d) const {
@@ -255,7 +256,7 @@ std::pair<uint64_t, uint64_t> TokenShard::document(uint64_t d) const {
   BESSEMER_CHECK_DATA(d < s.facts.documents, path(), ": has ", s.facts.documents, " documents, document ", d,
                       " is wanted");
   std::array<uint64_t, 2> ends{};
-  s.file.read("doc_offsets", d, 2, Dtype::kU64, ends.data());
+  document_offsets(d, ends);
   return {ends[0], ends[1]};
 }
 
@@ -264,9 +265,10 @@ void TokenShard::verify() const {
   Sha256 content;
   std::vector<unsigned char> room;
   for (uint64_t block = 0; block < s.block_crcs.size(); ++block) {
-    const unsigned char* data = s.bytes_of(block, room);
-    s.check(block, data);
-    content.update(data, s.tokens_in(block) * s.width);
+    room.resize(s.tokens_in(block) * s.width);
+    s.read(*s.tokens, block * s.block_tokens, s.tokens_in(block), room.data());
+    s.check(block, room.data());
+    content.update(room.data(), room.size());
   }
   BESSEMER_CHECK_DATA(content.hex() == s.facts.content_sha256, path(), ": SHA-256 of the tokens is ", content.hex(),
                       ", content_sha256 says ", s.facts.content_sha256,

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "data/hdf5.h"
+#include "data/options.h"
 
 namespace bessemer::data {
 
@@ -58,21 +59,21 @@ class TokenShardWriter {
 /// One shard, open for reading from any thread.
 ///
 /// Opening checks format, version, kind, types, shapes, counts, offsets and the checksums of the tables; the checksum
-/// and the ids of a block of tokens are checked when it is first touched. Contiguous tokens are mapped into memory; any
-/// other layout is read through HDF5. Errors: Error (65) naming file, found and expected.
+/// and the ids of a block of tokens are checked as `check` says. Contiguous tokens are read past HDF5 and its lock; any
+/// other layout through it. Errors: Error (65) naming file, found and expected.
 class TokenShard {
  public:
-  /// \param verify_every_read  check a block's checksum whenever it is read, not only the first time.
-  explicit TokenShard(const std::string& path, bool verify_every_read = false);
+  explicit TokenShard(const std::string& path, BlockCheck check = BlockCheck::kTouch);
   ~TokenShard();
   TokenShard(TokenShard&&) noexcept;
   TokenShard& operator=(TokenShard&&) noexcept;
   const std::string& path() const;
   const ShardFacts& facts() const;
-  bool mapped() const;
   void read(uint64_t first, std::span<int64_t> out) const;  ///< tokens [first, first + out.size())
   /// Where document `d` of the shard begins and ends.
   std::pair<uint64_t, uint64_t> document(uint64_t d) const;
+  /// doc_offsets[first, first + out.size()): where documents begin, and the last one ends.
+  void document_offsets(uint64_t first, std::span<uint64_t> out) const;
   void verify() const;  ///< every block, and the SHA-256 of all tokens
 
  private:

@@ -64,7 +64,7 @@ Sums evaluate(const Loaded& loaded, const data::Corpus& corpus, int64_t windows,
       rows.rows.push_back(w);
       rows.tokens.resize(rows.tokens.size() + static_cast<std::size_t>(row));
       const auto window = std::span<int64_t>(rows.tokens).last(static_cast<std::size_t>(row));
-      corpus.read_window(w, window);
+      corpus.read_row(w, {window, {}, {}});
       for (const int64_t target : window.subspan(1)) sums.bytes += bytes.at(static_cast<std::size_t>(target));
     }
     const auto loss = loaded.model->loss(data::make_batch(rows, loaded.config.data.objective, device),
@@ -80,13 +80,13 @@ int eval(const Words& words) {
   refuse_many_processes("eval");
   const Loaded loaded = load_model(a.text("model"), device_named(a.text("device")), a.count("threads"));
   BESSEMER_CHECK(a.count("batch") > 0, "--batch is 0; choose at least 1");
-  const auto corpus = data::Corpus::open(a.text("data"), a.text("split"), loaded.config.model.sequence);
+  const auto corpus = data::Corpus::open(a.text("data"), a.text("split"), {loaded.config.model.sequence});
   const auto tokenizer = data::open_tokenizer(a.text("data"));
   const bool same = loaded.tokenizer.empty() || data::load_tokenizer(loaded.tokenizer)->sha256() == tokenizer->sha256();
   BESSEMER_CHECK_DATA(same, a.text("data"), " was made with another tokenizer than ", loaded.checkpoint,
                       "; build it with the same one");
   const int64_t asked = a.count("windows");
-  const int64_t windows = asked > 0 ? std::min(asked, corpus->windows()) : corpus->windows();
+  const int64_t windows = asked > 0 ? std::min(asked, corpus->rows()) : corpus->rows();
   const Sums sums = evaluate(loaded, *corpus, windows, a.count("batch"), token_bytes(*tokenizer));
 
   const double loss = sums.loss / static_cast<double>(sums.tokens);

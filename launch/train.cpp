@@ -69,10 +69,9 @@ std::string sources_text(const configs::RunConfig& config, const data::Mixture& 
   std::string text;
   for (const auto& source : data.train) {
     const double share = static_cast<double>(source.share) / shares;
-    text += fmt::format("data {}{} | {} training tokens in {} windows | {:.3g} epochs in {} steps\n", source.name,
+    text += fmt::format("data {}{} | {} training tokens in {} rows | {:.3g} epochs in {} steps\n", source.name,
                         data.train.size() > 1 ? fmt::format(" | {:.4g} %", 100 * share) : "", source.corpus->tokens(),
-                        source.corpus->windows(), rows * share / static_cast<double>(source.corpus->windows()),
-                        train.steps);
+                        source.corpus->rows(), rows * share / static_cast<double>(source.corpus->rows()), train.steps);
   }
   for (const auto& set : data.validation) {
     if (!set.name.empty()) text += fmt::format("validation {} | {} tokens\n", set.name, set.corpus->tokens());
@@ -164,7 +163,7 @@ nlohmann::ordered_json say_promise(const Start& start, const trainer::Trainer& t
   std::string identity;
   for (const auto* sources : {&data.mixture.train, &data.mixture.validation}) {
     for (const auto& source : *sources)
-      identity += fmt::format("{} in {} windows, ", source.corpus->content_id(), source.corpus->windows());
+      identity += fmt::format("{} in {} rows, ", source.corpus->content_id(), source.corpus->rows());
   }
   agree_on_environment(world.group(), here, identity);
   nlohmann::json then;

@@ -37,7 +37,8 @@ struct Gpt::Embed : Block {
     at::Tensor x = token.embed(pass);  // [s, b, h]
     if (position.value.defined()) {
       const int64_t ours = pass.sequence_parallel ? tp.rank() * x.size(0) : 0;
-      x = ops::add_positions(x, position.value, pass.first_position + ours);
+      x = pass.positions.defined() ? x + ops::embedding(pass.positions.narrow(0, ours, x.size(0)), position.value)
+                                   : ops::add_positions(x, position.value, pass.first_position + ours);
     }
     pass.residual = dropout(x, pass, tp);
   }
@@ -109,6 +110,10 @@ LossSum Gpt::loss(const data::Batch& batch, const Context& context) {
   pass.first_row = batch.first_row;
   pass.sequence_parallel = sequence_parallel_;
   pass.tokens = tokens.t().contiguous();  // [s, b]
+  if (batch.has("starts")) {
+    pass.starts = batch["starts"];
+    pass.positions = (at::arange(tokens.size(1), tokens.options()) - pass.starts).t().contiguous();
+  }
   for (Block* block : blocks_) block->run(pass);
 
   const auto flat = [](const at::Tensor& x) { return x.t().reshape({-1}); };  // [b, s] -> [s * b]

@@ -97,7 +97,7 @@ class Runner {
     if (train.steps > 0 && end_.step >= train.steps) limit_ = fmt::format("all {} steps are done", train.steps);
     if (train.tokens > 0 && counters.tokens >= train.tokens)
       limit_ = fmt::format("{} tokens are done", counters.tokens);
-    if (train.epochs > 0 && rows >= train.epochs * static_cast<double>(parts_.data.windows())) {
+    if (train.epochs > 0 && rows >= train.epochs * static_cast<double>(parts_.data.rows())) {
       limit_ = fmt::format("{:g} epochs are done", train.epochs);
     }
     return !limit_.empty();
@@ -128,7 +128,7 @@ class Runner {
     const auto& train = trainer_.options().train;
     double sum = 0;
     for (const auto& set : parts_.data.validation) {
-      const int64_t windows = set.corpus->windows();
+      const int64_t windows = set.corpus->rows();
       auto loader = make_loader({set.corpus}, {trainer_.options().seed, {{windows}}}, {{}, train.global_batch}, 0);
       const int64_t batches = std::min(train.eval_batches, std::max<int64_t>(1, windows / train.global_batch));
       const double loss =

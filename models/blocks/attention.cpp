@@ -22,15 +22,17 @@ at::Tensor SelfAttention::operator()(const at::Tensor& x, const Pass& pass) cons
   at::Tensor qkv = qkv_(x, pass);  // [s, b, (a + 2 a_kv) / tp * d]
   if (rotary_) {
     const at::Tensor heads = qkv.view({qkv.size(0), qkv.size(1), local_ + 2 * local_kv_, width_});
-    qkv = ops::rotary(heads, pass.first_position, theta_, local_ + local_kv_).view(qkv.sizes());
+    qkv = (pass.positions.defined() ? ops::rotary(heads, pass.positions, theta_, local_ + local_kv_)
+                                    : ops::rotary(heads, pass.first_position, theta_, local_ + local_kv_))
+              .view(qkv.sizes());
   }
   if (pass.cache) return residual_(out_(cached(qkv, pass), pass), pass, tp_);
   ops::AttentionDropout dropout;
   if (dropout_.active(pass)) {
     dropout = {dropout_.p(), dropout_.key(pass), pass.first_row, tp_.rank() * local_, heads_};
   }
-  const at::Tensor y = ops::packed_attention(qkv, local_, local_kv_, {}, dropout);  // [s, b, a / tp * d]
-  return residual_(out_(y, pass), pass, tp_);                                       // [s, b, h]
+  const at::Tensor y = ops::packed_attention(qkv, local_, local_kv_, {true, pass.starts}, dropout);
+  return residual_(out_(y, pass), pass, tp_);  // [s, b, h]
 }
 
 at::Tensor SelfAttention::cached(const at::Tensor& qkv, const Pass& pass) const {

@@ -25,30 +25,37 @@ at::Tensor keep_scale(at::IntArrayRef shape, const AttentionDropout& dropout, at
   return mask.to(device).to(at::kFloat).div_(1.0 - dropout.p);
 }
 
-at::Tensor composed(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, bool causal,
+/// True where query i may see key j: [s_q, s_k], or [b, 1, s, s] for documents; undefined where it may see all.
+at::Tensor visible_keys(const AttentionMask& mask, int64_t queries, int64_t keys, at::Device device) {
+  at::Tensor visible;
+  if (mask.causal) visible = at::ones({queries, keys}, at::TensorOptions(device).dtype(at::kBool)).tril(keys - queries);
+  if (!mask.starts.defined()) return visible;
+  const auto starts = mask.starts.to(device);
+  const auto same = starts.unsqueeze(2).eq(starts.unsqueeze(1)).unsqueeze(1);  // of one document
+  return visible.defined() ? same.logical_and(visible) : same;
+}
+
+at::Tensor composed(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, const AttentionMask& mask,
                     const AttentionDropout& dropout) {
   const int64_t queries = q.size(2), keys = k.size(2);
   auto scores =
       at::matmul(q.to(at::kFloat), k.to(at::kFloat).transpose(2, 3)) / std::sqrt(static_cast<double>(q.size(3)));
-  if (causal) {
-    const auto hidden = at::ones({queries, keys}, scores.options().dtype(at::kBool)).triu(keys - queries + 1);
-    scores = scores.masked_fill(hidden, -std::numeric_limits<float>::infinity());
-  }
+  if (const auto visible = visible_keys(mask, queries, keys, q.device()); visible.defined())
+    scores = scores.masked_fill(visible.logical_not(), -std::numeric_limits<float>::infinity());
   auto p = at::softmax(scores, -1);
   if (dropout.p > 0.0) p = p * keep_scale(p.sizes(), dropout, q.device());
   return at::matmul(p, v.to(at::kFloat)).to(q.scalar_type());
 }
 
 /// LibTorch's fused kernels (flash, memory-efficient, cuDNN), which always get dropout 0 from us. [b, a, s, d].
-at::Tensor fused(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, bool causal) {
+at::Tensor fused(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, const AttentionMask& mask) {
   const int64_t queries = q.size(2), keys = k.size(2);
   std::optional<at::Tensor> visible;
-  const bool square = queries == keys;
-  if (causal && !square && queries > 1) {  // is_causal is aligned top-left; the last query sees every key
-    visible = at::ones({queries, keys}, q.options().dtype(at::kBool)).tril(keys - queries);
-  }
-  return at::scaled_dot_product_attention(q, k, v, visible, 0.0, causal && square, std::nullopt,
-                                          q.size(1) != k.size(1));
+  const bool by_flag = mask.causal && queries == keys && !mask.starts.defined();
+  // is_causal is aligned top-left; the last query sees every key
+  if (!by_flag && (mask.starts.defined() || (mask.causal && queries > 1)))
+    visible = visible_keys(mask, queries, keys, q.device());
+  return at::scaled_dot_product_attention(q, k, v, visible, 0.0, by_flag, std::nullopt, q.size(1) != k.size(1));
 }
 
 using torch::autograd::AutogradContext;
@@ -61,7 +68,8 @@ struct CpuPackedAttention : torch::autograd::Function<CpuPackedAttention> {
     io.y = at::empty({s, b, io.heads * d}, qkv.options());
     io.lse = at::empty({b, io.heads, s}, qkv.options().dtype(at::kFloat));
     packed_attention_forward_cpu(io);
-    ctx->save_for_backward({io.qkv, io.lse});
+    if (io.starts.defined()) io.starts = io.starts.contiguous();
+    ctx->save_for_backward({io.qkv, io.lse, io.starts});
     ctx->saved_data["shape"] = std::vector<int64_t>{io.heads, io.kv_heads, io.causal};
     ctx->saved_data["p"] = io.dropout.p;
     ctx->saved_data["dropout"] = std::vector<int64_t>{static_cast<int64_t>(io.dropout.key), io.dropout.first_row,
@@ -77,6 +85,7 @@ struct CpuPackedAttention : torch::autograd::Function<CpuPackedAttention> {
         shape[1],
         shape[2] != 0,
         {ctx->saved_data["p"].toDouble(), static_cast<uint64_t>(dropout[0]), dropout[1], dropout[2], dropout[3]},
+        saved[2],
         saved[0],
         {},
         saved[1]};
@@ -96,15 +105,16 @@ at::Tensor attention(const at::Tensor& q, const at::Tensor& k, const at::Tensor&
   };
   // LibTorch's CPU kernel rounds 16-bit gradients more than need be: with gradients, and with dropout, our own way.
   const bool own = dropout.p > 0.0 || (q.is_cpu() && at::GradMode::is_enabled());
-  const auto y = own ? composed(by_head(q, 1), by_head(k, group), by_head(v, group), mask.causal, dropout)
-                     : fused(by_head(q, 1), by_head(k, 1), by_head(v, 1), mask.causal);
+  const auto y = own ? composed(by_head(q, 1), by_head(k, group), by_head(v, group), mask, dropout)
+                     : fused(by_head(q, 1), by_head(k, 1), by_head(v, 1), mask);
   return y.permute({2, 0, 1, 3}).reshape({q.size(0), q.size(1), q.size(2) * q.size(3)});
 }
 
 at::Tensor packed_attention(const at::Tensor& qkv, int64_t heads, int64_t kv_heads, const AttentionMask& mask,
                             const AttentionDropout& dropout) {
   if (qkv.is_cpu())
-    return CpuPackedAttention::apply(qkv, PackedAttention{heads, kv_heads, mask.causal, dropout, {}, {}, {}});
+    return CpuPackedAttention::apply(qkv,
+                                     PackedAttention{heads, kv_heads, mask.causal, dropout, mask.starts, {}, {}, {}});
   const auto split = qkv.view({qkv.size(0), qkv.size(1), heads + 2 * kv_heads, -1});
   return attention(split.narrow(2, 0, heads), split.narrow(2, heads, kv_heads),
                    split.narrow(2, heads + kv_heads, kv_heads), mask, dropout);

@@ -9,6 +9,9 @@ namespace bessemer::models::ops {
 struct AttentionMask {
   /// Query i of s_q sees key j of s_k where j <= i + s_k - s_q: the last query sees all keys (a key-value cache).
   bool causal = true;
+  /// Documents in a row (self-attention only): int64 [b, s], starts[r, i] is where the document of position i of row r
+  /// begins. A query sees no key before that, and, where not causal, none of a later document. Undefined: one document.
+  at::Tensor starts = {};
 };
 
 /// Dropout of attention probabilities: a mask that is a function of (key, global row, global head, query, key

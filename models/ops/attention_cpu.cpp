@@ -45,21 +45,25 @@ int64_t padded(int64_t n) { return (n + kLanes - 1) / kLanes * kLanes; }
 
 }  // namespace
 
-float exp_row(float* scores, int64_t visible, int64_t width);
-void probability_row(float* scores, float lse, int64_t visible, int64_t width);
+/// Which keys of a row of scores are seen: [begin, end).
+struct Seen {
+  int32_t begin, end;
+};
+float exp_row(float* scores, Seen seen, int64_t width);
+void probability_row(float* scores, float lse, Seen seen, int64_t width);
 void scale_row(float* x, float factor, int64_t n);
 void keep_row(float* x, const uint8_t* keep, float factor, int64_t n);
 void score_gradient_row(const float* p, float* dp, float delta, int64_t n);
 float dot_row(const float* a, const float* b, int64_t n);
 
-/// Scores to probabilities, zero from `visible` to `width`; returns the log of the sum of exponentials.
-BESSEMER_CLONES float exp_row(float* scores, int64_t visible, int64_t width) {
+/// Scores to probabilities, zero where they are not seen; returns the log of the sum of exponentials.
+BESSEMER_CLONES float exp_row(float* scores, Seen seen, int64_t width) {
   auto* const x = reinterpret_cast<Lanes*>(scores);
   const int64_t n = width / kLanes;
   Lanes top = Lanes{} - INFINITY, sum{};
   Indices index = kFirst;
   for (int64_t i = 0; i < n; ++i, index += static_cast<int32_t>(kLanes)) {
-    x[i] = index < static_cast<int32_t>(visible) ? x[i] : Lanes{} - INFINITY;
+    x[i] = (index >= seen.begin) & (index < seen.end) ? x[i] : Lanes{} - INFINITY;
     top = x[i] > top ? x[i] : top;
   }
   const float most = maximum_of(top);
@@ -67,7 +71,8 @@ BESSEMER_CLONES float exp_row(float* scores, int64_t visible, int64_t width) {
   for (int64_t i = 0; i < n; ++i, index += static_cast<int32_t>(kLanes)) {
     Lanes e = x[i] - most;
     exp_lanes(e);
-    e = index < static_cast<int32_t>(visible) ? e : Lanes{};  // now: its product below would be denormal, which is slow
+    // Now: its product below would be denormal, which is slow.
+    e = (index >= seen.begin) & (index < seen.end) ? e : Lanes{};
     sum += e;
     x[i] = e;
   }
@@ -76,13 +81,13 @@ BESSEMER_CLONES float exp_row(float* scores, int64_t visible, int64_t width) {
   return most + std::log(total);
 }
 
-BESSEMER_CLONES void probability_row(float* scores, float lse, int64_t visible, int64_t width) {
+BESSEMER_CLONES void probability_row(float* scores, float lse, Seen seen, int64_t width) {
   auto* const x = reinterpret_cast<Lanes*>(scores);
   Indices index = kFirst;
   for (int64_t i = 0; i < width / kLanes; ++i, index += static_cast<int32_t>(kLanes)) {
     Lanes e = x[i] - lse;
     exp_lanes(e);
-    x[i] = index < static_cast<int32_t>(visible) ? e : Lanes{};
+    x[i] = (index >= seen.begin) & (index < seen.end) ? e : Lanes{};
   }
 }
 
@@ -141,15 +146,34 @@ struct Gradients {
   at::Tensor& dqkv;
 };
 
-/// Some query rows: which, and how many keys the last of them sees.
+/// Some query rows: which, and the keys that they see between them, from a multiple of kLanes on.
 struct Rows {
-  Rows(int64_t begin, const Shape& shape, bool is_causal)
-      : first(begin), count(std::min(kQueries, shape.s - begin)), causal(is_causal),
-        keys(causal ? begin + count : shape.s), width(padded(keys)) {}
-  int64_t visible(int64_t i) const { return causal ? first + i + 1 : keys; }
+  Rows(int64_t begin, const Shape& shape, const PackedAttention& io, int64_t row)
+      : first(begin), count(std::min(kQueries, shape.s - begin)), causal(io.causal),
+        keys(causal ? begin + count : shape.s) {
+    if (io.starts.defined()) {
+      starts = io.starts.const_data_ptr<int64_t>() + row * shape.s;
+      from = starts[first] / kLanes * kLanes;  // they never go back
+      if (!causal) keys = end_of(first + count - 1, shape.s);
+    }
+    width = padded(keys) - from;
+  }
+  /// Of query first + i, counted from `from`.
+  Seen seen(int64_t i) const {
+    const int64_t at = first + i;
+    const int64_t end = causal ? at + 1 : starts != nullptr ? end_of(at, keys) : keys;
+    return {static_cast<int32_t>((starts != nullptr ? starts[at] : 0) - from), static_cast<int32_t>(end - from)};
+  }
+  /// Where the document of position `at` ends, looking no further than `limit`.
+  int64_t end_of(int64_t at, int64_t limit) const {
+    return std::find_if(starts + at, starts + limit, [&](int64_t start) { return start != starts[at]; }) - starts;
+  }
   int64_t first, count;
   bool causal;
-  int64_t keys, width;
+  int64_t keys;                     ///< one behind the last key that any of them sees
+  const int64_t* starts = nullptr;  ///< of this row's documents
+  int64_t from = 0;
+  int64_t width = 0;  ///< keys from `from` on, padded
 };
 
 /// Zeroes dropped probabilities (or their gradients) and scales the others.
@@ -160,7 +184,8 @@ void drop(const PackedAttention& io, const Shape& shape, int64_t row, int64_t he
   for (int64_t i = 0; i < rows.count; ++i) {
     parallel::fill_keep_mask(io.dropout.key, static_cast<uint64_t>((global * shape.s + rows.first + i) * shape.s),
                              static_cast<float>(io.dropout.p), keep);
-    keep_row(p + i * shape.keys, keep.data(), static_cast<float>(1.0 / (1.0 - io.dropout.p)), rows.keys);
+    keep_row(p + i * shape.keys, keep.data() + rows.from, static_cast<float>(1.0 / (1.0 - io.dropout.p)),
+             rows.keys - rows.from);
   }
 }
 
@@ -179,14 +204,13 @@ void forward_of(PackedAttention& io, const Shape& shape, int64_t row, int64_t kv
     shape.read(io.qkv, all, row, head, q);
     scale_row(q, 1.0f / std::sqrt(static_cast<float>(shape.d)), block);
     for (int64_t first = 0; first < shape.s; first += kQueries) {
-      const Rows rows(first, shape, io.causal);
-      small_gemm(rows.count, rows.width, shape.d, {q + first * shape.wide, shape.wide, 1}, {kt, shape.keys, 1}, p,
-                 shape.keys, false);
-      for (int64_t i = 0; i < rows.count; ++i)
-        lse[first + i] = exp_row(p + i * shape.keys, rows.visible(i), rows.width);
+      const Rows rows(first, shape, io, row);
+      small_gemm(rows.count, rows.width, shape.d, {q + first * shape.wide, shape.wide, 1},
+                 {kt + rows.from, shape.keys, 1}, p, shape.keys, false);
+      for (int64_t i = 0; i < rows.count; ++i) lse[first + i] = exp_row(p + i * shape.keys, rows.seen(i), rows.width);
       drop(io, shape, row, head, rows, p);
-      small_gemm(rows.count, shape.wide, rows.keys, {p, shape.keys, 1}, {v, shape.wide, 1}, out + first * shape.wide,
-                 shape.wide, false);
+      small_gemm(rows.count, shape.wide, rows.keys - rows.from, {p, shape.keys, 1},
+                 {v + rows.from * shape.wide, shape.wide, 1}, out + first * shape.wide, shape.wide, false);
     }
     shape.write(out, io.y, shape.heads, row, head);
   }
@@ -214,21 +238,20 @@ void backward_of(const PackedAttention& io, const Shape& shape, const Gradients&
     scale_row(q, scale, block);
     shape.read(gradients.dy, shape.heads, row, head, dout);
     for (int64_t first = 0; first < shape.s; first += kQueries) {
-      const Rows rows(first, shape, io.causal);
-      const int64_t at = first * wide;
-      small_gemm(rows.count, rows.width, shape.d, {q + at, wide, 1}, {kt, keys, 1}, p, keys, false);
-      for (int64_t i = 0; i < rows.count; ++i)
-        probability_row(p + i * keys, lse[first + i], rows.visible(i), rows.width);
-      small_gemm(rows.count, rows.width, shape.d, {dout + at, wide, 1}, {vt, keys, 1}, dp, keys, false);
+      const Rows rows(first, shape, io, row);
+      const int64_t at = first * wide, from = rows.from * wide, seen = rows.keys - rows.from;
+      small_gemm(rows.count, rows.width, shape.d, {q + at, wide, 1}, {kt + rows.from, keys, 1}, p, keys, false);
+      for (int64_t i = 0; i < rows.count; ++i) probability_row(p + i * keys, lse[first + i], rows.seen(i), rows.width);
+      small_gemm(rows.count, rows.width, shape.d, {dout + at, wide, 1}, {vt + rows.from, keys, 1}, dp, keys, false);
       if (dropped != p) std::copy(p, p + rows.count * keys, dropped);
       drop(io, shape, row, head, rows, dropped);
       drop(io, shape, row, head, rows, dp);
-      small_gemm(rows.keys, wide, rows.count, {dropped, 1, keys}, {dout + at, wide, 1}, dv, wide, true);
+      small_gemm(seen, wide, rows.count, {dropped, 1, keys}, {dout + at, wide, 1}, dv + from, wide, true);
       for (int64_t i = 0; i < rows.count; ++i) {
         score_gradient_row(p + i * keys, dp + i * keys, dot_row(p + i * keys, dp + i * keys, rows.width), rows.width);
       }
-      small_gemm(rows.count, wide, rows.keys, {dp, keys, 1}, {k, wide, 1}, dq + at, wide, false);
-      small_gemm(rows.keys, wide, rows.count, {dp, 1, keys}, {q + at, wide, 1}, dk, wide, true);
+      small_gemm(rows.count, wide, seen, {dp, keys, 1}, {k + from, wide, 1}, dq + at, wide, false);
+      small_gemm(seen, wide, rows.count, {dp, 1, keys}, {q + at, wide, 1}, dk + from, wide, true);
     }
     scale_row(dq, scale, block);
     shape.write(dq, gradients.dqkv, all, row, head);

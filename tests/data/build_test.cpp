@@ -68,7 +68,7 @@ TEST_F(BuildTest, TextLongerThanAPieceComesBackWithBothTokenizers) {
     EXPECT_TRUE(text_of("train", tokenizer) == text) << tokenizer;
     EXPECT_THAT(splits_of(at(tokenizer)), testing::ElementsAre("train"));
   }
-  EXPECT_EQ(Corpus::open(at("chars"), "train", 10)->vocab_size(), 5);
+  EXPECT_EQ(Corpus::open(at("chars"), "train", {10})->vocab_size(), 5);
 }
 
 TEST_F(BuildTest, DirectoriesAreReadInTheOrderOfTheirPaths) {

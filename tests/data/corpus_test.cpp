@@ -29,22 +29,22 @@ TEST_F(CorpusTest, EveryWindowEqualsThatOfAPlainArray) {
   const auto ids = ids_of(60000, 1000);
   shards(ids, {20000, 0, 1, 7, 16384, 23608});
   for (const int64_t s : {1, 7, 1024, 16384, 59999}) {
-    const auto corpus = Corpus::open(folder(), "train", s);
+    const auto corpus = Corpus::open(folder(), "train", {s});
     EXPECT_EQ(corpus->tokens(), 60000);
-    EXPECT_EQ(corpus->windows(), (60000 - 1) / s);
+    EXPECT_EQ(corpus->rows(), (60000 - 1) / s);
     std::vector<int64_t> window(static_cast<std::size_t>(s) + 1);
-    for (int64_t w = 0; w < corpus->windows(); w += s == 1 ? 997 : 1) {
-      corpus->read_window(w, window);
+    for (int64_t w = 0; w < corpus->rows(); w += s == 1 ? 997 : 1) {
+      corpus->read_row(w, {window, {}, {}});
       ASSERT_TRUE(std::equal(window.begin(), window.end(), ids.begin() + w * s)) << "s " << s << " window " << w;
     }
-    EXPECT_THROW(corpus->read_window(corpus->windows(), window), Error);
-    EXPECT_THROW(corpus->read_window(-1, window), Error);
+    EXPECT_THROW(corpus->read_row(corpus->rows(), {window, {}, {}}), Error);
+    EXPECT_THROW(corpus->read_row(-1, {window, {}, {}}), Error);
   }
 }
 
 TEST_F(CorpusTest, KnowsItsVocabularyTokenizerAndBuild) {
   shards(ids_of(100, 65), {100}, 65);
-  const auto corpus = Corpus::open(folder(), "train", 10);
+  const auto corpus = Corpus::open(folder(), "train", {10});
   EXPECT_EQ(corpus->vocab_size(), 65);
   EXPECT_EQ(corpus->sequence(), 10);
   EXPECT_EQ(corpus->tokenizer_sha256(), std::string(64, 'b'));
@@ -53,26 +53,26 @@ TEST_F(CorpusTest, KnowsItsVocabularyTokenizerAndBuild) {
 
 TEST_F(CorpusTest, FewerTokensThanAWindowAreRefused) {
   shards(ids_of(10, 65), {10}, 65);
-  EXPECT_EQ(Corpus::open(folder(), "train", 9)->windows(), 1);
-  EXPECT_THAT(refusal([&] { Corpus::open(folder(), "train", 10); }),
+  EXPECT_EQ(Corpus::open(folder(), "train", {9})->rows(), 1);
+  EXPECT_THAT(refusal([&] { Corpus::open(folder(), "train", {10}); }),
               AllOf(HasSubstr("has 10 tokens"), HasSubstr("= 11")));
-  EXPECT_THAT(refusal([&] { Corpus::open(folder(), "val", 9); }), HasSubstr("'val'"));
+  EXPECT_THAT(refusal([&] { Corpus::open(folder(), "val", {9}); }), HasSubstr("'val'"));
 }
 
 TEST_F(CorpusTest, ADamagedBlockIsNoticedWhenItIsReadAndAtEveryReadIfAsked) {
   shards(ids_of(40000, 1000), {40000});
-  const auto once = Corpus::open(folder(), "train", 100);
-  const auto always = Corpus::open(folder(), "train", 100, true);
+  const auto once = Corpus::open(folder(), "train", {100});
+  const auto always = Corpus::open(folder(), "train", {100, Mode::kStream, false, BlockCheck::kAll});
   std::vector<int64_t> window(101);
-  once->read_window(3, window), always->read_window(3, window);
+  once->read_row(3, {window, {}, {}}), always->read_row(3, {window, {}, {}});
   {
     const std::string path = at("train-00000-of-00001.h5");
     std::fstream file(path, std::ios::in | std::ios::out | std::ios::binary);
     file.seekp(static_cast<std::streamoff>(Hdf5File(path).dataset("tokens").offset));
     file.put('\x7F');
   }
-  EXPECT_NO_THROW(once->read_window(3, window));
-  EXPECT_THAT(refusal([&] { always->read_window(3, window); }), HasSubstr("checksum"));
+  EXPECT_NO_THROW(once->read_row(3, {window, {}, {}}));
+  EXPECT_THAT(refusal([&] { always->read_row(3, {window, {}, {}}); }), HasSubstr("checksum"));
 }
 
 }  // namespace

@@ -19,11 +19,13 @@ class Counting final : public Corpus {
       : windows_(windows), broken_(broken), offset_(offset) {}
   int64_t tokens() const override { return windows_ * kSequence + 1; }
   int64_t sequence() const override { return kSequence; }
-  int64_t windows() const override { return windows_; }
+  int64_t rows() const override { return windows_; }
   int64_t vocab_size() const override { return tokens(); }
   std::string tokenizer_sha256() const override { return ""; }
   std::string content_id() const override { return ""; }
-  void read_window(int64_t window, std::span<int64_t> out) const override {
+  bool has_documents() const override { return false; }
+  void read_row(int64_t window, const RowRoom& room) const override {
+    const auto out = room.tokens;
     ++reads;
     BESSEMER_CHECK_DATA(window != broken_, "window ", window, " is damaged");
     for (std::size_t i = 0; i < out.size(); ++i) out[i] = offset_ + window * kSequence + static_cast<int64_t>(i);

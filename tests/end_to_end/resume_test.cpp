@@ -7,7 +7,7 @@ namespace {
 
 // Dropout on; four micro-steps a step; the warm-up ends at step 3, the epoch within step 11, shards anywhere.
 TEST_F(Resume, AtEveryStepEqualsTheUnbrokenRunBitForBit) {
-  const auto windows = data::Corpus::open(data_, "train", shape_.sequence)->windows();
+  const auto windows = data::Corpus::open(data_, "train", {shape_.sequence})->rows();
   ASSERT_LT(windows, 20 * options_.train.global_batch) << "no epoch ends in this run";
   ASSERT_NE(windows % options_.train.global_batch, 0) << "none ends within a step";
   expect_resumes_bit_for_bit({1, 1}, "one", 1);
@@ -118,7 +118,7 @@ TEST_F(Resume, OfABlendGoesOnInEachSourceOnAnyDp) {
   source_.blend = {
       {data_, 5}, {tests::make_data(files_, "second", 2, 200), 3}, {tests::make_data(files_, "third", 3, 100), 2}};
   make_small();
-  const int64_t windows = data::Mixture::open(source_, shape_.sequence, false).windows();
+  const int64_t windows = data::Mixture::open(source_, shape_.sequence, false).rows();
   options_.train.global_batch = 3 * windows / (kSteps - 1) / 8 * 8;
   options_.parallel.virtual_dp = 8, options_.train.micro_batch = 0;
   ASSERT_GE(options_.train.global_batch * kSteps, 3 * windows - 8 * kSteps);

@@ -170,9 +170,9 @@ std::string build_data(const tests::TemporaryDirectory& directory, const std::st
 /// Every training token as a run reads them, block checksums included; none and `why` where that is refused.
 std::vector<int64_t> all_tokens(const std::string& directory, std::string& why) {
   try {
-    const auto corpus = data::Corpus::open(directory, "train", 64);
-    std::vector<int64_t> all(static_cast<std::size_t>(corpus->windows()) * 65);
-    for (int64_t w = 0; w < corpus->windows(); ++w) corpus->read_window(w, {all.data() + 65 * w, 65});
+    const auto corpus = data::Corpus::open(directory, "train", {64});
+    std::vector<int64_t> all(static_cast<std::size_t>(corpus->rows()) * 65);
+    for (int64_t w = 0; w < corpus->rows(); ++w) corpus->read_row(w, {{all.data() + 65 * w, 65}, {}, {}});
     return all;
   } catch (const Error& error) {
     why = error.what();

@@ -65,6 +65,45 @@ TEST_P(GptVariant, LossAndGradientsEqualThePlainModel) {
   }
 }
 
+/// Row 1 of a batch of two holds documents of 5, 1, 4 and 2 tokens; only the document at [begin, end) counts.
+data::Batch packed_batch(const ModelOptions& o, int64_t begin, int64_t end, uint64_t seed = 3) {
+  auto batch = random_batch(o, 2, o.sequence, seed);
+  auto starts = at::zeros({2, o.sequence}, at::kLong);
+  for (const int64_t start : {5, 6, 10}) starts[1].narrow(0, start, o.sequence - start).fill_(start);
+  batch.tensors["starts"] = starts;
+  auto counted = at::zeros({2, o.sequence});
+  counted[1].narrow(0, begin, end - begin).fill_(1);
+  batch.tensors["loss_mask"] = counted;
+  return batch;
+}
+
+TEST_P(GptVariant, DocumentsSideBySideAreAsEachAlone) {
+  const ModelOptions& o = GetParam().options;
+  auto model = build(o);
+  for (Parameter* p : model->parameters()) p->value.mutable_grad().reset();
+  Tensors alone;
+  for (const auto& [begin, end] : std::vector<std::pair<int64_t, int64_t>>{{0, 5}, {5, 6}, {6, 10}, {10, 12}}) {
+    const auto packed = packed_batch(o, begin, end);
+    data::Batch one;
+    for (const char* name : {"tokens", "targets"})
+      one.tensors[name] = packed[name].narrow(0, 1, 1).narrow(1, begin, end - begin).contiguous();
+    const LossSum want = model->loss(one, {});
+    const LossSum got = model->loss(packed, {});
+    EXPECT_EQ(got.weight, end - begin);
+    EXPECT_NEAR(got.sum.item<double>() / want.sum.item<double>(), 1.0, 1e-5);
+    want.sum.backward();
+    // Another neighbour, not a bit of difference.
+    auto changed = packed_batch(o, begin, end, 4);
+    for (const char* name : {"tokens", "targets"})
+      changed.tensors[name][1].narrow(0, begin, end - begin).copy_(packed[name][1].narrow(0, begin, end - begin));
+    EXPECT_EQ(model->loss(changed, {}).sum.item<float>(), got.sum.item<float>());
+  }
+  alone = gradients(*model);
+  for (Parameter* p : model->parameters()) p->value.mutable_grad().reset();
+  model->loss(packed_batch(o, 0, 12), {}).sum.backward();
+  expect_close(gradients(*model), alone, 1e-5);
+}
+
 TEST_P(GptVariant, NextLogitsAreTheLastOfThePlainModelHoweverTheTokensCome) {
   const ModelOptions& o = GetParam().options;
   auto model = build(o);

@@ -12,7 +12,8 @@ struct AttentionCase {
 };
 
 /// Head by head, query by query, the definition.
-inline at::Tensor attention_reference(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, bool causal) {
+inline at::Tensor attention_reference(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, bool causal,
+                                      const at::Tensor& starts = {}) {
   std::vector<at::Tensor> heads;
   for (int64_t a = 0; a < q.size(2); ++a) {
     const int64_t kv = a / (q.size(2) / k.size(2));
@@ -23,6 +24,9 @@ inline at::Tensor attention_reference(const at::Tensor& q, const at::Tensor& k, 
       const auto i = at::arange(q.size(0)).unsqueeze(1), j = at::arange(k.size(0)).unsqueeze(0);
       scores = scores.masked_fill(j > i + (k.size(0) - q.size(0)), -std::numeric_limits<double>::infinity());
     }
+    if (starts.defined())
+      scores =
+          scores.masked_fill(starts.unsqueeze(2).ne(starts.unsqueeze(1)), -std::numeric_limits<double>::infinity());
     heads.push_back(at::bmm(at::softmax(scores, -1), va));
   }
   return at::stack(heads, 2).transpose(0, 1).flatten(2);
@@ -63,6 +67,41 @@ inline void packed_attention_matches_reference(at::Device device) {
                          return attention_reference(p[0], p[1], p[2], causal);
                        },
                        {random({c.queries, c.b, (c.heads + 2 * c.kv_heads) * c.d})}, dtype, device);
+      }
+    }
+  }
+}
+
+/// Rows of documents of random lengths, one of a single token and one across the kernel's blocks among them.
+inline at::Tensor random_starts(int64_t b, int64_t s) {
+  auto starts = at::zeros({b, s}, at::kLong);
+  for (int64_t row = 0; row < b; ++row) {
+    int64_t begin = 0;
+    for (int64_t i = 0; i < s; ++i) {
+      if (i == 1 || at::randint(0, 20, {1}).item<int64_t>() == 0) begin = i;
+      starts[row][i] = begin;
+    }
+  }
+  return starts;
+}
+
+inline void packed_attention_keeps_documents_apart(at::Device device) {
+  at::manual_seed(16);
+  const AttentionCase cases[]{{1, 1, 1, 1, 1, 8}, {5, 5, 2, 3, 3, 8}, {130, 130, 3, 2, 1, 16}, {64, 64, 2, 4, 4, 32}};
+  for (auto dtype : dtypes()) {
+    for (bool causal : {true, false}) {
+      for (const auto& c : cases) {
+        const auto starts = random_starts(c.b, c.queries);
+        expect_matches(
+            [&](const auto& x) {
+              return packed_attention(x[0], c.heads, c.kv_heads, {causal, starts.to(x[0].device())});
+            },
+            [&](const auto& x) {
+              const auto p = x[0].view({c.queries, c.b, c.heads + 2 * c.kv_heads, c.d})
+                                 .split_with_sizes({c.heads, c.kv_heads, c.kv_heads}, 2);
+              return attention_reference(p[0], p[1], p[2], causal, starts.to(x[0].device()));
+            },
+            {random({c.queries, c.b, (c.heads + 2 * c.kv_heads) * c.d})}, dtype, device);
       }
     }
   }

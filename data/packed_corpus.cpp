@@ -1,0 +1,97 @@
+#include "data/packed_corpus.h"
+
+#include <algorithm>
+#include <map>
+
+#include "parallel/error.h"
+
+namespace bessemer::data {
+namespace {
+
+constexpr int64_t kStretch = 1 << 20;
+constexpr std::size_t kRecent = 64;
+
+}  // namespace
+
+std::vector<PackedRow> pack(std::vector<Piece> pieces, int64_t room) {
+  std::stable_sort(pieces.begin(), pieces.end(), [](const Piece& a, const Piece& b) { return a.tokens > b.tokens; });
+  std::vector<PackedRow> rows;
+  std::multimap<int64_t, std::size_t> left;  // room of rows that have some
+  for (const Piece& piece : pieces) {
+    auto fits = left.lower_bound(piece.tokens);
+    int64_t rest = room - piece.tokens;
+    std::size_t row = rows.size();
+    if (fits == left.end()) {
+      rows.emplace_back();
+    } else {
+      rest = fits->first - piece.tokens, row = fits->second;
+      left.erase(fits);
+    }
+    rows[row].push_back(piece);
+    if (rest >= 2) left.emplace(rest, row);
+  }
+  return rows;
+}
+
+PackedCorpus::PackedCorpus(ShardTokens tokens, const Cut& cut) : ShardCorpus(std::move(tokens), cut) {
+  const auto& facts = all_.facts();
+  padding_ = facts.pad_id >= 0 ? facts.pad_id : std::max<int64_t>(0, facts.eod_id);
+  for (int64_t i = 0; i * kStretch < all_.size(); ++i)
+    rows_before_.push_back(rows_before_.back() + static_cast<int64_t>(pack_stretch(i).size()));
+}
+
+PackedCorpus::Rows PackedCorpus::pack_stretch(int64_t stretch) const {
+  const int64_t first = all_.first_document_from(stretch * kStretch),
+                last = all_.first_document_from(std::min((stretch + 1) * kStretch, all_.size()));
+  const auto begins = all_.document_begins(first, last + 1);
+  std::vector<Piece> pieces;
+  for (std::size_t d = 0; d + 1 < begins.size(); ++d) {
+    for (int64_t at = begins[d]; begins[d + 1] - at >= 2; at += cut_.sequence)
+      pieces.push_back({at, std::min(begins[d + 1] - at, cut_.sequence + 1)});
+  }
+  if (cut_.mode == Mode::kPacked) return pack(std::move(pieces), cut_.sequence + 1);
+  Rows rows;
+  for (const Piece& piece : pieces) rows.push_back({piece});
+  return rows;
+}
+
+std::shared_ptr<const PackedCorpus::Rows> PackedCorpus::stretch(int64_t number) const {
+  {
+    const std::lock_guard lock(mutex_);
+    for (auto kept = recent_.begin(); kept != recent_.end(); ++kept) {
+      if (kept->first != number) continue;
+      recent_.splice(recent_.begin(), recent_, kept);
+      return kept->second;
+    }
+  }
+  auto rows = std::make_shared<const Rows>(pack_stretch(number));
+  const std::lock_guard lock(mutex_);
+  recent_.emplace_front(number, rows);
+  if (recent_.size() > kRecent) recent_.pop_back();
+  return rows;
+}
+
+void PackedCorpus::read_row(int64_t row, const RowRoom& out) const {
+  check_room(row, out);
+  const auto number = std::upper_bound(rows_before_.begin(), rows_before_.end(), row) - rows_before_.begin() - 1;
+  const auto rows = stretch(number);
+  const auto& pieces = rows->at(static_cast<std::size_t>(row - rows_before_[static_cast<std::size_t>(number)]));
+  std::size_t at = 0;
+  const auto fill = [&](std::size_t begin, std::size_t end, bool counted) {
+    const std::size_t limit = std::min(end, static_cast<std::size_t>(sequence()));
+    for (std::size_t i = begin; i < limit; ++i) {
+      if (!out.starts.empty()) out.starts[i] = static_cast<int64_t>(begin);
+      if (!out.counted.empty()) out.counted[i] = counted && i + 1 < end;
+    }
+  };
+  for (const Piece& piece : pieces) {
+    const auto n = static_cast<std::size_t>(piece.tokens);
+    all_.read(piece.first, out.tokens.subspan(at, n));
+    fill(at, at + n, true);
+    at += n;
+  }
+  std::fill(out.tokens.begin() + static_cast<std::ptrdiff_t>(at), out.tokens.end(), padding_);
+  fill(at, out.tokens.size(), false);
+}
+
+}  // namespace bessemer::data

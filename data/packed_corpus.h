@@ -1,0 +1,63 @@
+#pragma once
+#include <list>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+#include "data/corpus.h"
+#include "data/shard_tokens.h"
+
+namespace bessemer::data {
+
+/// What corpora of token shards have in common.
+class ShardCorpus : public Corpus {
+ public:
+  ShardCorpus(ShardTokens tokens, const Cut& cut) : all_(std::move(tokens)), cut_(cut) {}
+  int64_t tokens() const override { return all_.size(); }
+  int64_t sequence() const override { return cut_.sequence; }
+  int64_t vocab_size() const override { return all_.facts().vocab_size; }
+  std::string tokenizer_sha256() const override { return all_.facts().tokenizer_sha256; }
+  std::string content_id() const override { return all_.facts().dataset_id; }
+
+ protected:
+  void check_room(int64_t row, const RowRoom& out) const;
+
+  ShardTokens all_;
+  Cut cut_;
+};
+
+/// A part of a document in a row.
+struct Piece {
+  int64_t first;   ///< token of the split
+  int64_t tokens;  ///< 2 to sequence + 1
+};
+using PackedRow = std::vector<Piece>;
+
+/// Pieces into rows of `room` tokens: the longest first, each into the row with the least room that it fits in (best
+/// fit decreasing). \return rows in the order in which they were begun, pieces in the order in which they were placed.
+std::vector<PackedRow> pack(std::vector<Piece> pieces, int64_t room);
+
+/// Whole documents in rows of sequence + 1 tokens: side by side (Mode::kPacked), or one to a row (kPadded). One longer
+/// than a row is cut into pieces that share a token, so that each of its tokens but the first is predicted once.
+///
+/// Rows are made of stretches of the split of about 1 Mi tokens (those of the documents that begin there), of which
+/// only the number of rows before each is kept; the stretch of a row is packed again when the row is read.
+class PackedCorpus final : public ShardCorpus {
+ public:
+  PackedCorpus(ShardTokens tokens, const Cut& cut);
+  int64_t rows() const override { return rows_before_.back(); }
+  bool has_documents() const override { return true; }
+  void read_row(int64_t row, const RowRoom& out) const override;
+
+ private:
+  using Rows = std::vector<PackedRow>;
+  Rows pack_stretch(int64_t stretch) const;
+  std::shared_ptr<const Rows> stretch(int64_t number) const;
+
+  std::vector<int64_t> rows_before_{0};
+  int64_t padding_;  ///< the id that fills a row
+  mutable std::mutex mutex_;
+  mutable std::list<std::pair<int64_t, std::shared_ptr<const Rows>>> recent_;  ///< the last read one first
+};
+
+}  // namespace bessemer::data

@@ -1,0 +1,72 @@
+#include "data/shard_tokens.h"
+
+#include <algorithm>
+#include <array>
+
+#include "parallel/error.h"
+
+namespace bessemer::data {
+namespace {
+
+/// The part of `begins` (first number of each part, then the end) that holds `at`; empty parts hold nothing.
+std::size_t part_of(const std::vector<int64_t>& begins, int64_t at) {
+  return static_cast<std::size_t>(std::upper_bound(begins.begin(), begins.end(), at) - begins.begin()) - 1;
+}
+
+bool begins_inside(const TokenShard& shard) { return shard.facts().continues && shard.facts().documents > 0; }
+
+}  // namespace
+
+ShardTokens::ShardTokens(std::vector<TokenShard> shards) : shards_(std::move(shards)) {
+  for (const auto& shard : shards_) {
+    begins_.push_back(begins_.back() + static_cast<int64_t>(shard.facts().tokens));
+    documents_.push_back(documents_.back() + static_cast<int64_t>(shard.facts().documents) - begins_inside(shard));
+  }
+}
+
+void ShardTokens::read(int64_t first, std::span<int64_t> out) const {
+  BESSEMER_CHECK_DATA(first >= 0 && first <= size() && static_cast<int64_t>(out.size()) <= size() - first, path(),
+                      ": its split has ", size(), " tokens, tokens ", first, " to ",
+                      first + static_cast<int64_t>(out.size()), " are wanted");
+  for (auto shard = part_of(begins_, first); !out.empty(); ++shard) {  // empty shards among them
+    const auto n = std::min<std::size_t>(out.size(), static_cast<std::size_t>(begins_[shard + 1] - first));
+    shards_[shard].read(static_cast<uint64_t>(first - begins_[shard]), out.first(n));
+    first += static_cast<int64_t>(n);
+    out = out.subspan(n);
+  }
+}
+
+std::vector<int64_t> ShardTokens::document_begins(int64_t first, int64_t last) const {
+  std::vector<int64_t> out;
+  out.reserve(static_cast<std::size_t>(last - first));
+  std::vector<uint64_t> offsets;
+  for (auto shard = part_of(documents_, first); first < std::min(last, documents()); ++shard) {
+    const int64_t n = std::min(last, documents_[shard + 1]) - first;
+    if (n <= 0) continue;
+    offsets.resize(static_cast<std::size_t>(n));
+    shards_[shard].document_offsets(static_cast<uint64_t>(first - documents_[shard] + begins_inside(shards_[shard])),
+                                    offsets);
+    for (const uint64_t offset : offsets) out.push_back(begins_[shard] + static_cast<int64_t>(offset));
+    first += n;
+  }
+  if (first < last) out.push_back(size());
+  return out;
+}
+
+int64_t ShardTokens::document_begin(int64_t d) const { return document_begins(d, d + 1).front(); }
+
+int64_t ShardTokens::first_document_from(int64_t token) const {
+  int64_t low = 0, high = documents();
+  if (const auto shard = part_of(begins_, token); shard < shards_.size())
+    low = documents_[shard], high = documents_[shard + 1];
+  while (low < high) {
+    const int64_t middle = low + (high - low) / 2;
+    if (document_begin(middle) < token)
+      low = middle + 1;
+    else
+      high = middle;
+  }
+  return low;
+}
+
+}  // namespace bessemer::data

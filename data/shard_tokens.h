@@ -1,0 +1,35 @@
+#pragma once
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "data/token_shard.h"
+
+namespace bessemer::data {
+
+/// The shards of a split as one array of tokens, cut into documents. A document that goes on in the next shard is one.
+class ShardTokens {
+ public:
+  explicit ShardTokens(std::vector<TokenShard> shards);
+  const ShardFacts& facts() const { return shards_.front().facts(); }
+  const std::string& path() const { return shards_.front().path(); }
+  int64_t size() const { return begins_.back(); }
+  /// Tokens [first, first + out.size()). Errors: as TokenShard::read.
+  void read(int64_t first, std::span<int64_t> out) const;
+
+  int64_t documents() const { return documents_.back(); }
+  /// Where document `d` begins; size() for d = documents(). Some may be empty.
+  int64_t document_begin(int64_t d) const;
+  /// The beginnings of documents [first, last), and size() for documents() itself.
+  std::vector<int64_t> document_begins(int64_t first, int64_t last) const;
+  /// The first document that begins at or behind `token`.
+  int64_t first_document_from(int64_t token) const;
+
+ private:
+  std::vector<TokenShard> shards_;
+  std::vector<int64_t> begins_{0};     // shard i holds tokens [begins_[i], begins_[i + 1])
+  std::vector<int64_t> documents_{0};  // documents [documents_[i], documents_[i + 1]) begin in it
+};
+
+}  // namespace bessemer::data
