@@ -13,7 +13,11 @@ std::size_t part_of(const std::vector<int64_t>& begins, int64_t at) {
   return static_cast<std::size_t>(std::upper_bound(begins.begin(), begins.end(), at) - begins.begin()) - 1;
 }
 
-bool begins_inside(const TokenShard& shard) { return shard.facts().continues && shard.facts().documents > 0; }
+/// Its first document began in the shard before. (At the beginning of a split it began in another split: here it is
+/// one.)
+bool begins_inside(const TokenShard& shard) {
+  return shard.facts().continues && shard.facts().documents > 0 && shard.facts().index > 0;
+}
 
 }  // namespace
 

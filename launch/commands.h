@@ -18,8 +18,9 @@ struct Command {
 // Who has commands gives them here; all_commands() joins them.
 std::vector<Command> data_build_commands();
 std::vector<Command> data_tokenizer_commands();  ///< data train-tokenizer
-std::vector<Command> data_commands();            ///< data_commands.cpp: data info, show, verify
-std::vector<Command> ckpt_commands();            ///< ckpt_commands.cpp: ckpt list, info, verify, prune, and diff
+std::vector<Command> data_commands();            ///< data_commands.cpp: data info, verify
+std::vector<Command> data_show_commands();
+std::vector<Command> ckpt_commands();  ///< ckpt_commands.cpp: ckpt list, info, verify, prune, and diff
 Command ckpt_diff_command();
 std::vector<Command> train_commands();     ///< train.cpp
 std::vector<Command> generate_commands();  ///< generate_command.cpp

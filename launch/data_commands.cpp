@@ -87,58 +87,6 @@ int info(const Words& words) {
   return 0;
 }
 
-const std::vector<Flag>& show_flags() {
-  static const std::vector<Flag> flags{{"split", "NAME", "which part of the data set", "train"},
-                                       {"first", "N", "the number of the first document, from 0", "0"},
-                                       {"documents", "N", "how many", "1"},
-                                       {"ids", "", "their token ids too"},
-                                       {"json", "", "one JSON object a document: number, tokens, text"}};
-  return flags;
-}
-
-std::string show_help() {
-  return "example:\n  bessemer data show data/mine --first 10 --documents 3\n\n"
-         "Prints documents of a data set as text.\n\n"
-         "usage: bessemer data show DIR [options]\n" +
-         flags_help(show_flags());
-}
-
-void show_document(const Arguments& arguments, const data::Tokenizer& tokenizer, const data::TokenShard& shard,
-                   uint64_t at, int64_t number) {
-  const auto [begin, end] = shard.document(at);
-  std::vector<int64_t> ids(end - begin);
-  shard.read(begin, ids);
-  const std::string text = tokenizer.decode(data::TokenIds(ids.begin(), ids.end()));
-  if (arguments.flag("json")) {
-    json all{{"document", number},
-             {"shard", std::filesystem::path(shard.path()).filename()},
-             {"tokens", ids.size()},
-             {"text", text}};
-    if (arguments.flag("ids")) all["ids"] = ids;
-    return fmt::print("{}\n", all.dump(-1, ' ', false, json::error_handler_t::replace));
-  }
-  fmt::print("--- document {} of {}: {} tokens\n", number, std::filesystem::path(shard.path()).filename().string(),
-             ids.size());
-  if (arguments.flag("ids")) fmt::print("{}\n", fmt::join(ids, " "));
-  fmt::print("{}{}", text, text.ends_with('\n') ? "" : "\n");
-}
-
-int show(const Words& words) {
-  const Arguments arguments(words, show_flags(), {"DIR"});
-  const std::string directory = only_directory(arguments, "data show");
-  const auto tokenizer = data::open_tokenizer(directory);
-  int64_t number = 0, left = arguments.count("documents");
-  const int64_t first = arguments.count("first");
-  for (const auto& shard : data::open_shards(directory, arguments.text("split"))) {
-    const auto documents = static_cast<int64_t>(shard.facts().documents);
-    for (int64_t at = std::clamp<int64_t>(first - number, 0, documents); at < documents && left > 0; ++at, --left)
-      show_document(arguments, *tokenizer, shard, static_cast<uint64_t>(at), number + at);
-    number += documents;
-  }
-  BESSEMER_CHECK(first < number, "--first ", first, ": the split has ", number, " documents");
-  return 0;
-}
-
 std::string verify_help() {
   return "example:\n  bessemer data verify data/mine\n\n"
          "Reads every byte of a data set and names each file that is not as it was written. Exit code 65 if any is not.\n\n"
@@ -212,7 +160,6 @@ int verify(const Words& words) {
 
 std::vector<Command> data_commands() {
   return {{"data info", "what a data set holds", info_help, info},
-          {"data show", "documents of a data set as text", show_help, show},
           {"data verify", "reads every byte of a data set and names what is wrong", verify_help, verify}};
 }
 

@@ -64,36 +64,6 @@ nlohmann::json sources_json(const data::Mixture& data, const data::Sampler& stre
   return all;
 }
 
-/// The stream at the beginning of a run, or as a checkpoint left it.
-data::Sampler stream_at(const Trainer& trainer, const data::Mixture& data, const CheckpointReader* checkpoint,
-                        std::vector<std::string>& notes) {
-  auto sources = data.sources();
-  if (checkpoint == nullptr) return {trainer.options().seed, std::move(sources)};
-  const auto& state = checkpoint->state().at("data");
-  auto before = sources_before(*checkpoint);
-  const int64_t row = state.contains("id") ? batch_of(trainer.options().train).before(checkpoint->step())
-                                           : state.at("row").get<int64_t>();
-  BESSEMER_CHECK_DATA(row >= 0, checkpoint->path(), ": stands at row ", row, " of its data");
-  bool same = before.size() == sources.size();
-  for (std::size_t i = 0; i < sources.size(); ++i) {
-    const auto found = before.find(data.train[i].corpus->content_id());
-    same = same && found != before.end() && (sources.size() == 1 || found->second.share == sources[i].share);
-    if (found == before.end()) {
-      notes.push_back(concat("a new source, from its beginning: ", data.train[i].name));
-      continue;
-    }
-    sources[i].rows = found->second.rows < 0 ? row : found->second.rows;
-    sources[i].blended = found->second.blended;
-    before.erase(found);
-  }
-  for (const auto& [id, source] : before) notes.push_back(concat("a source is read no more: dataset ", id));
-  if (!same) {
-    for (auto& source : sources) source.blended = 0;
-    notes.push_back("the blend has changed; each source goes on where it stands");
-  }
-  return {trainer.options().seed, std::move(sources), row};
-}
-
 }  // namespace
 
 nlohmann::json layout_json(const Trainer& trainer) {
@@ -145,6 +115,35 @@ void refuse_other_data(const CheckpointReader& checkpoint, const data::Mixture& 
                       "); give data.path or data.blend as it was, or start a new run in another run.dir");
 }
 
+data::Sampler stream_at(uint64_t seed, const TrainOptions& train, const data::Mixture& data,
+                        const CheckpointReader* checkpoint, std::vector<std::string>& notes) {
+  auto sources = data.sources();
+  if (checkpoint == nullptr) return {seed, std::move(sources)};
+  const auto& state = checkpoint->state().at("data");
+  auto before = sources_before(*checkpoint);
+  const int64_t row =
+      state.contains("id") ? batch_of(train).before(checkpoint->step()) : state.at("row").get<int64_t>();
+  BESSEMER_CHECK_DATA(row >= 0, checkpoint->path(), ": stands at row ", row, " of its data");
+  bool same = before.size() == sources.size();
+  for (std::size_t i = 0; i < sources.size(); ++i) {
+    const auto found = before.find(data.train[i].corpus->content_id());
+    same = same && found != before.end() && (sources.size() == 1 || found->second.share == sources[i].share);
+    if (found == before.end()) {
+      notes.push_back(concat("a new source, from its beginning: ", data.train[i].name));
+      continue;
+    }
+    sources[i].rows = found->second.rows < 0 ? row : found->second.rows;
+    sources[i].blended = found->second.blended;
+    before.erase(found);
+  }
+  for (const auto& [id, source] : before) notes.push_back(concat("a source is read no more: dataset ", id));
+  if (!same) {
+    for (auto& source : sources) source.blended = 0;
+    notes.push_back("the blend has changed; each source goes on where it stands");
+  }
+  return {seed, std::move(sources), row};
+}
+
 void take_threads(const TrainerOptions& options, const CheckpointReader& checkpoint) {
   const int threads = checkpoint.state().at("layout").at("threads");
   // Sums over threads are cut by their number: the same bits want the same number.
@@ -154,7 +153,8 @@ void take_threads(const TrainerOptions& options, const CheckpointReader& checkpo
 
 Resumed resume(Trainer& trainer, const RunParts& parts) try {
   std::vector<std::string> notes;
-  if (parts.resume_from.empty()) return {-1, stream_at(trainer, parts.data, nullptr, notes), {}};
+  if (parts.resume_from.empty())
+    return {-1, stream_at(trainer.options().seed, trainer.options().train, parts.data, nullptr, notes), {}};
   const auto reader = CheckpointReader::open(parts.resume_from);
   refuse_other_data(reader, parts.data);
   const auto& state = reader.state();
@@ -169,7 +169,7 @@ Resumed resume(Trainer& trainer, const RunParts& parts) try {
   if (trainer.options().train.precision == Precision::kFp16 && was_fp16(reader))
     counters.loss_scale = {scale.at("scale"), scale.at("good_steps"), scale.at("bad_steps_left"), scale.at("skipped")};
   trainer.restore(counters);
-  auto stream = stream_at(trainer, parts.data, &reader, notes);
+  auto stream = stream_at(trainer.options().seed, trainer.options().train, parts.data, &reader, notes);
   return {counters.step, std::move(stream), std::move(notes)};
 } catch (const nlohmann::json::exception& error) {
   fail(ExitCode::kBadData, parts.resume_from, ": its state is not what a checkpoint holds: ", error.what());

@@ -21,6 +21,12 @@ void take_threads(const TrainerOptions& options, const CheckpointReader& checkpo
 /// are of another tokenizer.
 void refuse_other_data(const CheckpointReader& checkpoint, const data::Mixture& data);
 
+/// The stream of rows at the beginning of a run, or as a checkpoint left it.
+/// \param checkpoint  null: the beginning
+/// \param notes       what of its sources came, went or has another share
+data::Sampler stream_at(uint64_t seed, const TrainOptions& train, const data::Mixture& data,
+                        const CheckpointReader* checkpoint, std::vector<std::string>& notes);
+
 /// A run as it stands.
 struct Resumed {
   int64_t step = -1;  ///< whose checkpoint exists; -1: a new run

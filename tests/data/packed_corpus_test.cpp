@@ -166,6 +166,15 @@ TEST_F(Documents, AStreamWithADocumentMaskSaysWhereTheyBegin) {
   }
 }
 
+TEST_F(Documents, ASplitMayBeginWithTheRestOfADocument) {
+  auto facts = facts_for(1000);
+  facts.continues = true;
+  TokenShardWriter writer(at(shard_name("train", 0, 1)), facts);
+  writer.append(std::vector<uint32_t>{1, 2, 3, 4});
+  writer.finish();
+  EXPECT_EQ(Corpus::open(folder(), "train", {8, Mode::kPadded})->rows(), 1);
+}
+
 TEST_F(Documents, WithNothingToPredictAreRefused) {
   write({1, 0, 1, 1});
   EXPECT_THAT(refusal([&] { Corpus::open(folder(), "train", {8, Mode::kPacked}); }), HasSubstr("nothing to predict"));

@@ -2,6 +2,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <regex>
 
 #include "tests/support/paths.h"
@@ -51,6 +52,27 @@ TEST_F(Commands, ATrainedModelSpeaksAndIsEvaluated) {
   EXPECT_THAT(run({"ckpt", "list", dir}).text, HasSubstr("step-0000000060"));
   EXPECT_EQ(run({"ckpt", "verify", dir}).code, 0);
   EXPECT_THAT(run({"ckpt", "info", dir}).text, HasSubstr("60"));
+}
+
+TEST_F(Commands, WhatARankSeesIsItsPartOfTheStep) {
+  ASSERT_EQ(files_.run(files_.train("a", {"--train.steps=3", "--data.mode=packed"})).code, 0);
+  const auto show = [&](const std::vector<std::string>& more) {
+    std::vector<std::string> words{"data", "show", files_.dir("a"), "--json"};
+    words.insert(words.end(), more.begin(), more.end());
+    return run(words).text;
+  };
+  const std::string whole = show({"--step", "3"});
+  EXPECT_EQ(std::count(whole.begin(), whole.end(), '\n'), 4);
+  EXPECT_EQ(show({"--step", "3", "--rank", "0", "--ranks", "2"}) + show({"--step", "3", "--rank", "1", "--ranks", "2"}),
+            whole);
+  const auto first = nlohmann::json::parse(whole.substr(0, whole.find('\n')));
+  EXPECT_EQ(first["row"], 8);
+  EXPECT_EQ(first["epoch"], 0);
+  int64_t positions = 0;
+  for (const auto& document : first["documents"]) positions += document["tokens"].get<int64_t>();
+  EXPECT_EQ(positions, 16);
+  EXPECT_NE(show({"--step", "2"}), whole);
+  EXPECT_THAT(show({"--step", "3", "--rank", "2", "--ranks", "2"}), HasSubstr("is none of the 2 ranks"));
 }
 
 TEST_F(Commands, RefuseWithTheirWholeNameAndNothingOnStdout) {

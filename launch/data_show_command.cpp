@@ -1,0 +1,200 @@
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <filesystem>
+#include <nlohmann/json.hpp>
+
+#include "configs/check.h"
+#include "configs/parse.h"
+#include "configs/values.h"
+#include "data/file.h"
+#include "data/loader.h"
+#include "data/mixture.h"
+#include "data/shard_set.h"
+#include "data/tokenizer.h"
+#include "launch/arguments.h"
+#include "launch/commands.h"
+#include "parallel/error.h"
+#include "parallel/topology.h"
+#include "trainer/run_directory.h"
+#include "trainer/run_state.h"
+
+namespace bessemer::launch {
+namespace {
+
+using nlohmann::json;
+
+const std::vector<Flag>& flags() {
+  static const std::vector<Flag> all{
+      {"split", "NAME", "which part of the data set", "train"},
+      {"first", "N", "the number of the first document, from 0", "0"},
+      {"documents", "N", "how many", "1"},
+      {"step", "T", "of a run: what its step T (from 1) trains on; 0: documents of a data set", "0"},
+      {"rank", "R", "with --step: of this rank only; -1: the whole global batch", "-1"},
+      {"ranks", "N", "with --rank: of a job of so many ranks; 0: parallel.dp x parallel.tp of the run", "0"},
+      {"ids", "", "their token ids too"},
+      {"json", "", "one JSON object a document or row"}};
+  return all;
+}
+
+std::string help() {
+  return "example:\n  bessemer data show data/mine --first 10 --documents 3\n"
+         "  bessemer data show runs/first --step 500 --rank 0 --ranks 4\n\n"
+         "Prints documents of a data set as text, or exactly what a rank of a run sees at a step.\n\n"
+         "usage: bessemer data show DIR [options]\n" +
+         flags_help(flags());
+}
+
+void print(const json& object) { fmt::print("{}\n", object.dump(-1, ' ', false, json::error_handler_t::replace)); }
+
+void print_text(const std::string& text) { fmt::print("{}{}", text, text.ends_with('\n') ? "" : "\n"); }
+
+std::string text_of(const data::Tokenizer& tokenizer, std::span<const int64_t> ids) {
+  return tokenizer.decode(data::TokenIds(ids.begin(), ids.end()));
+}
+
+void show_document(const Arguments& arguments, const data::Tokenizer& tokenizer, const data::TokenShard& shard,
+                   uint64_t at, int64_t number) {
+  const auto [begin, end] = shard.document(at);
+  std::vector<int64_t> ids(end - begin);
+  shard.read(begin, ids);
+  const std::string text = text_of(tokenizer, ids), file = std::filesystem::path(shard.path()).filename();
+  if (arguments.flag("json")) {
+    json all{{"document", number}, {"shard", file}, {"tokens", ids.size()}, {"text", text}};
+    if (arguments.flag("ids")) all["ids"] = ids;
+    return print(all);
+  }
+  fmt::print("--- document {} of {}: {} tokens\n", number, file, ids.size());
+  if (arguments.flag("ids")) fmt::print("{}\n", fmt::join(ids, " "));
+  print_text(text);
+}
+
+void show_documents(const Arguments& arguments, const std::string& directory) {
+  const auto tokenizer = data::open_tokenizer(directory);
+  int64_t number = 0, left = arguments.count("documents");
+  const int64_t first = arguments.count("first");
+  for (const auto& shard : data::open_shards(directory, arguments.text("split"))) {
+    const auto documents = static_cast<int64_t>(shard.facts().documents);
+    for (int64_t at = std::clamp<int64_t>(first - number, 0, documents); at < documents && left > 0; ++at, --left)
+      show_document(arguments, *tokenizer, shard, static_cast<uint64_t>(at), number + at);
+    number += documents;
+  }
+  BESSEMER_CHECK(first < number, "--first ", first, ": the split has ", number, " documents");
+}
+
+/// Which rows of a step are shown.
+struct Part {
+  int dp_rank = 0, dp_size = 1;
+};
+
+Part part_of(const Arguments& arguments, const configs::RunConfig& config) {
+  const std::string asked = arguments.text("rank");
+  if (asked == "-1") return {};
+  const int64_t rank = configs::parse_count(asked), ranks = arguments.count("ranks");
+  const auto l = configs::layout(config, ranks);
+  BESSEMER_CHECK(rank < l.ranks, "--rank ", rank, " is none of the ", l.ranks, " ranks of this job (--ranks)");
+  configs::refuse(configs::check(config, l.ranks));
+  const parallel::Topology topology(static_cast<int>(l.ranks), static_cast<int>(l.tp), static_cast<int>(l.dp));
+  return {topology.coordinates(static_cast<int>(rank)).dp, topology.dp()};
+}
+
+/// The stream before step `step`: from the newest checkpoint that is not behind it, for a blend may have changed.
+data::Sampler stream_before(const std::string& run, const configs::RunConfig& config, const data::Mixture& data,
+                            int64_t step) {
+  const auto from = trainer::find_newest(run, trainer::Verify::kMetadata, step);
+  std::optional<trainer::CheckpointReader> reader;
+  if (!from.path.empty()) reader.emplace(trainer::CheckpointReader::open(from.path));
+  std::vector<std::string> notes;
+  auto stream = trainer::stream_at(config.run.seed, config.train, data, reader ? &*reader : nullptr, notes);
+  const auto batch = trainer::batch_of(config.train);
+  stream.skip(batch.before(step - 1) - batch.before(from.path.empty() ? 0 : from.step));
+  return stream;
+}
+
+/// Its documents, each with how much of it counts.
+void show_row(const Arguments& arguments, const data::Tokenizer& tokenizer, const json& place, const data::Rows& rows,
+              std::size_t at) {
+  const auto s = static_cast<std::size_t>(rows.sequence);
+  const std::span<const int64_t> tokens = std::span(rows.tokens).subspan(at * (s + 1), s + 1);
+  const auto starts = rows.starts.empty() ? std::span<const int64_t>() : std::span(rows.starts).subspan(at * s, s);
+  const auto counted = rows.counted.empty() ? std::span<const uint8_t>() : std::span(rows.counted).subspan(at * s, s);
+  json out = place;
+  out["documents"] = json::array();
+  for (std::size_t begin = 0; begin < s;) {
+    std::size_t end = begin + 1;
+    while (end < s && !starts.empty() && starts[end] == starts[begin]) ++end;
+    if (starts.empty()) end = s;
+    const auto wanted = counted.empty() ? static_cast<int64_t>(end - begin)
+                                        : std::count(counted.begin() + static_cast<std::ptrdiff_t>(begin),
+                                                     counted.begin() + static_cast<std::ptrdiff_t>(end), 1);
+    // The last target lies behind the inputs; what predicts nothing at all fills the row.
+    const bool target = end == s && (counted.empty() || counted[s - 1] != 0);
+    const auto ids = tokens.subspan(begin, end - begin + target);
+    out["documents"].push_back({{"position", begin},
+                                {"tokens", end - begin},
+                                {"counted", wanted},
+                                {"ids", ids},
+                                {"text", text_of(tokenizer, ids)}});
+    begin = end;
+  }
+  if (arguments.flag("json")) return print(out);
+  fmt::print("=== row {} | row {} of {}, epoch {}\n", out["row"].get<int64_t>(), out["row_of_source"].get<int64_t>(),
+             out["source"].get<std::string>(), out["epoch"].get<int64_t>());
+  for (const auto& document : out["documents"]) {
+    const auto wanted = document["counted"].get<int64_t>();
+    fmt::print("--- position {}: {} tokens, {}\n", document["position"].get<int64_t>(),
+               document["tokens"].get<int64_t>(),
+               wanted > 0 ? fmt::format("{} targets count", wanted) : "no target counts");
+    if (arguments.flag("ids")) fmt::print("{}\n", fmt::join(document["ids"].get<std::vector<int64_t>>(), " "));
+    print_text(document["text"].get<std::string>());
+  }
+}
+
+void show_step(const Arguments& arguments, const std::string& run, int64_t step) {
+  const std::string path = run + "/config.ini";
+  BESSEMER_CHECK_DATA(std::filesystem::exists(path), run, " is no run (it has no config.ini); --step is for runs");
+  const auto parsed = configs::parse({"", data::read_file(path), {}, {}});
+  configs::refuse(parsed.problems);
+  const auto& config = parsed.config;
+  const Part part = part_of(arguments, config);
+  const auto data = data::Mixture::open(config.data, config.model.sequence, false);
+  const auto tokenizer = data::open_tokenizer(data::directories_of(config.data).front());
+  auto stream = stream_before(run, config, data, step);
+  const int64_t share = trainer::batch_of(config.train).at(step - 1) / part.dp_size;
+  data::Loader loader(data.corpora(), stream, {part.dp_rank, part.dp_size, share, trainer::batch_of(config.train), 1},
+                      step - 1);
+  const data::Rows rows = loader.next();
+  stream.skip(part.dp_rank * share);
+  for (std::size_t at = 0; at < rows.rows.size(); ++at) {
+    const auto row = stream.take(1).front();
+    show_row(arguments, *tokenizer,
+             {{"step", step},
+              {"row", rows.rows[at]},
+              {"source", data.train[row.source].name},
+              {"epoch", stream.epoch(row)},
+              {"row_of_epoch", row.index % data.train[row.source].corpus->rows()},
+              {"row_of_source", stream.window(row)}},
+             rows, at);
+  }
+}
+
+int show(const Words& words) {
+  const Arguments arguments(words, flags(), {"DIR"});
+  BESSEMER_CHECK(arguments.positional().size() == 1, "bessemer data show takes one DIR, got ",
+                 arguments.positional().size(), "; see bessemer data show --help");
+  const std::string directory = arguments.positional().front();
+  if (const int64_t step = arguments.count("step"); step > 0)
+    show_step(arguments, directory, step);
+  else
+    show_documents(arguments, directory);
+  return 0;
+}
+
+}  // namespace
+
+std::vector<Command> data_show_commands() {
+  return {{"data show", "documents of a data set, or what a run's step sees, as text", help, show}};
+}
+
+}  // namespace bessemer::launch
