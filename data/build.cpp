@@ -1,20 +1,16 @@
 #include "data/build.h"
 
-#include <sys/file.h>
-
 #include <algorithm>
 #include <chrono>
-#include <ctime>
 #include <filesystem>
 #include <memory>
 #include <nlohmann/json.hpp>
-#include <optional>
 
 #include "data/build_inputs.h"
 #include "data/deal.h"
 #include "data/file.h"
 #include "data/sha256.h"
-#include "data/shard_set.h"
+#include "data/workplace.h"
 #include "parallel/error.h"
 
 namespace bessemer::data {
@@ -31,13 +27,6 @@ json sources_json(const Inputs& inputs, const BuildOptions& options) {
     all.push_back(std::move(one));
   }
   return all;
-}
-
-/// Every shard names its sources; beyond a thousand it has their number and one hash, and dataset.json the list.
-std::string sources_attribute(const json& all, uint64_t bytes) {
-  if (all.size() <= 1000) return all.dump();
-  return json::array({{{"name", concat(all.size(), " files")}, {"sha256", sha256(all.dump())}, {"bytes", bytes}}})
-      .dump();
 }
 
 /// Options that change the shards.
@@ -63,125 +52,27 @@ std::string dataset_id(const BuildOptions& options, const Inputs& inputs) {
   return sha256(all.dump()).substr(0, 32);
 }
 
-ShardFacts common_facts(const std::string& id, const BuildOptions& options, const Inputs& inputs) {
-  const Tokenizer& tokenizer = *inputs.tokenizer;
-  ShardFacts facts;
-  facts.dataset_id = id;
-  facts.tokenizer_name = facts.tokenizer_kind = tokenizer.kind();
-  facts.tokenizer_sha256 = tokenizer.sha256();
-  facts.vocab_size = static_cast<uint32_t>(tokenizer.vocab_size());
-  facts.eod_id = options.append_eod ? tokenizer.eod_id : -1;
-  facts.bos_id = tokenizer.bos_id, facts.pad_id = tokenizer.pad_id;
-  facts.normalizer = tokenizer.normalizer(), facts.sentences = options.sentences;
-  facts.source = sources_attribute(sources_json(inputs, options), inputs.bytes);
+ShardFacts facts_of(const std::string& id, const BuildOptions& options, const Inputs& inputs) {
+  ShardFacts facts = common_facts(id, *inputs.tokenizer, sources_json(inputs, options));
+  facts.eod_id = options.append_eod ? inputs.tokenizer->eod_id : -1;
+  facts.sentences = options.sentences;
   return facts;
-}
-
-std::string utc_now() {
-  const std::time_t now = std::time(nullptr);
-  std::tm parts{};
-  gmtime_r(&now, &parts);
-  char text[32];
-  std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &parts);
-  return text;
 }
 
 json manifest(const BuildOptions& options, const Inputs& inputs, const BuildResult& result,
               const std::vector<ShardFacts>& shards, const std::string& directory) {
-  json splits = json::object();
-  for (const auto& facts : shards) {
-    const std::string path = directory + "/" + shard_name(facts.split, facts.index, facts.count);
-    auto& split = splits[facts.split];
-    if (split.is_null()) split = {{"tokens", 0}, {"documents", 0}, {"shards", json::array()}};
-    split["tokens"] = split["tokens"].get<uint64_t>() + facts.tokens;
-    split["documents"] = split["documents"].get<uint64_t>() + facts.documents;
-    split["shards"].push_back({{"file", fs::path(path).filename()},
-                               {"tokens", facts.tokens},
-                               {"documents", facts.documents},
-                               {"bytes", fs::file_size(path)},
-                               {"sha256", sha256_of_file(path)}});
-  }
-  const Tokenizer& t = *inputs.tokenizer;
   return {{"format", "bessemer-dataset"},
           {"version", 1},
           {"dataset_id", result.dataset_id},
           {"created", utc_now()},
-          {"tokenizer",
-           {{"kind", t.kind()}, {"vocab_size", t.vocab_size()}, {"sha256", t.sha256()}, {"spec", options.tokenizer}}},
+          {"tokenizer", tokenizer_json(*inputs.tokenizer, options.tokenizer)},
           {"documents", result.documents},
           {"duplicates_dropped", result.duplicates},
           {"rejected", result.rejected},
           {"text_bytes", result.text_bytes},
-          {"splits", splits},
+          {"splits", splits_json(shards, directory)},
           {"sources", sources_json(inputs, options)},
           {"options", identity(options)}};
-}
-
-/// The directory under its temporary name: what is done so far, and the data set while it is written.
-class Workplace {
- public:
-  explicit Workplace(const fs::path& out)
-      : out_(out), temporary_(out.parent_path() / ("." + out.filename().string() + ".building")) {}
-  /// Holds the place until we end. Errors: Error (69) where another build does.
-  void lock() {
-    lock_.emplace(lock_path(), FileDescriptor::Mode::kCreate);
-    BESSEMER_CHECK_ENV(::flock(lock_->get(), LOCK_EX | LOCK_NB) == 0, out_.string(),
-                       ": another build is writing it; wait for its end, or choose another --out");
-  }
-  std::string units() const { return temporary_ / "units"; }
-  std::string data() const { return temporary_ / "data"; }
-
-  /// Keeps the units of a build that was killed, if they are of this plan.
-  void open(const std::string& plan) const {
-    const fs::path file = temporary_ / "plan.json";
-    if (!fs::exists(file) || read_file(file) != plan) fs::remove_all(temporary_);
-    fs::create_directories(units());
-    write_file(file, plan);
-    fs::remove_all(data());
-    fs::create_directories(data() + "/tokenizer");
-  }
-  void publish() const {
-    sync_directory(data() + "/tokenizer");
-    sync_directory(data());
-    const fs::path old = out_.parent_path() / ("." + out_.filename().string() + ".replaced");
-    fs::remove_all(old);
-    if (fs::exists(out_)) fs::rename(out_, old);
-    fs::rename(data(), out_);
-    sync_directory(out_.parent_path());
-    fs::remove_all(old);
-    remove();
-  }
-  void remove() const {
-    std::error_code ignored;  // nobody to tell
-    fs::remove_all(temporary_, ignored);
-    fs::remove(lock_path(), ignored);
-  }
-
- private:
-  std::string lock_path() const { return temporary_.string() + ".lock"; }
-  fs::path out_, temporary_;
-  std::optional<FileDescriptor> lock_;
-};
-
-/// Whether `out` holds this very build. Errors: Error (64) where it holds something that is not to be replaced.
-bool already_built(const BuildOptions& options, const std::string& id) {
-  const fs::path out = options.out;
-  if (!fs::exists(out) || (fs::is_directory(out) && fs::is_empty(out))) return false;
-  BESSEMER_CHECK(fs::exists(out / "dataset.json"), options.out,
-                 ": exists and is no data set (no dataset.json); choose another --out");
-  const json found = json::parse(read_file(out / "dataset.json"), nullptr, false);
-  if (found.is_object() && found.value("dataset_id", "") == id) {
-    try {
-      for (const auto& split : splits_of(out)) open_shards(out, split);
-      return true;
-    } catch (const Error&) {
-      if (options.overwrite) return false;  // the same build, but damaged
-      throw;
-    }
-  }
-  BESSEMER_CHECK(options.overwrite, options.out,
-                 ": holds another data set; choose another --out, or replace it with --overwrite");
-  return false;
 }
 
 /// What units are made of: a change of any makes those of before useless.
@@ -235,7 +126,7 @@ class Build {
     if (!fs::exists(options_.out)) return false;
     hash_inputs(inputs_, options_, progress_);
     result_.dataset_id = dataset_id(options_, inputs_);
-    result_.already_there = already_built(options_, result_.dataset_id);
+    result_.already_there = already_made(options_.out, result_.dataset_id, options_.overwrite);
     if (!result_.already_there) return false;
     const json made = json::parse(read_file(options_.out + "/dataset.json"));
     result_.documents = made.value("documents", uint64_t{0}),
@@ -317,7 +208,7 @@ class Build {
     collect();
     if (result_.rejected > options_.max_rejects) refuse_rejects();
     result_.dataset_id = dataset_id(options_, inputs_);
-    const auto facts = common_facts(result_.dataset_id, options_, inputs_);
+    const auto facts = facts_of(result_.dataset_id, options_, inputs_);
     const Dealing dealing = plan_dealing(spools_, options_, facts.eod_id);
     result_.documents = dealing.documents, result_.duplicates = dealing.duplicates,
     result_.split_tokens = dealing.split_tokens;
@@ -388,8 +279,7 @@ BuildResult build(const BuildOptions& given, const TellProgress& progress, const
   check(given);
   BuildOptions options = given;
   try {
-    const fs::path out = fs::absolute(given.out).lexically_normal();  // "data/", "data" and "data/." are one
-    options.out = out.has_filename() ? out : out.parent_path();
+    options.out = data_set_path(given.out);
     return Build(options, progress, peers).run();
   } catch (const fs::filesystem_error& error) {
     fail(ExitCode::kEnvironment, error.path1().string(), ": cannot be written: ", error.code().message());

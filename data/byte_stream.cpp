@@ -173,7 +173,7 @@ class XzStream final : public PackedStream {
 
 Packing packing_of(const std::string& path) {
   if (path.ends_with(".gz")) return Packing::kGzip;
-  if (path.ends_with(".zst")) return Packing::kZstd;
+  if (path.ends_with(".zst") || path.ends_with(".zstd")) return Packing::kZstd;
   return path.ends_with(".xz") ? Packing::kXz : Packing::kNone;
 }
 

@@ -5,7 +5,7 @@
 
 namespace bessemer::data {
 
-/// The bytes of a file in order, unpacked where it is .gz, .zst or .xz (by its name).
+/// The bytes of a file in order, unpacked where it is .gz, .zst (.zstd) or .xz (by its name).
 class ByteStream {
  public:
   virtual ~ByteStream() = default;

@@ -60,15 +60,14 @@ std::size_t FileDescriptor::read(void* out, std::size_t bytes) {
   return done;
 }
 
-void FileDescriptor::read_at(uint64_t offset, void* out, std::size_t bytes) const {
-  auto* to = static_cast<char*>(out);
+std::size_t FileDescriptor::read_at(uint64_t offset, void* out, std::size_t bytes) const {
+  std::size_t done = 0;
   auto pause = std::chrono::milliseconds(100);
-  while (bytes > 0) {
-    const ssize_t n = ::pread(fd_, to, bytes, static_cast<off_t>(offset));
-    BESSEMER_CHECK_DATA(n != 0, path_, ": ends before byte ", offset + bytes,
-                        ", which it had when it was opened; was it cut off, or written anew?");
+  while (done < bytes) {
+    const ssize_t n = ::pread(fd_, static_cast<char*>(out) + done, bytes - done, static_cast<off_t>(offset + done));
+    if (n == 0) break;
     if (n > 0) {
-      to += n, offset += static_cast<uint64_t>(n), bytes -= static_cast<std::size_t>(n);
+      done += static_cast<std::size_t>(n);
     } else if (errno != EINTR) {
       const bool passes = errno == EIO || errno == ESTALE || errno == ETIMEDOUT || errno == EAGAIN || errno == ENOMEM;
       if (!passes || pause > std::chrono::milliseconds(1600)) cannot("read", path_, ExitCode::kBadData);
@@ -76,6 +75,13 @@ void FileDescriptor::read_at(uint64_t offset, void* out, std::size_t bytes) cons
       pause *= 2;
     }
   }
+  return done;
+}
+
+uint64_t FileDescriptor::size() const {
+  struct stat status {};
+  if (fstat(fd_, &status) != 0) cannot("read", path_, ExitCode::kBadData);
+  return static_cast<uint64_t>(status.st_size);
 }
 
 void FileDescriptor::write(const void* data, std::size_t bytes) {

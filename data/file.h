@@ -18,9 +18,10 @@ class FileDescriptor {
   const std::string& path() const { return path_; }
   int get() const { return fd_; }
   std::size_t read(void* out, std::size_t bytes);  ///< fewer than `bytes` only at the end of the file
-  /// Exactly `bytes` bytes from `offset` on. An error that may pass (a network file system's, a disk's) is tried again
-  /// for three seconds. Any thread. Errors: Error (65) where it stays, or the file ends before.
-  void read_at(uint64_t offset, void* out, std::size_t bytes) const;
+  /// Likewise from `offset` on, any thread. An error that may pass (a network file system's, a disk's) is tried again
+  /// for three seconds.
+  std::size_t read_at(uint64_t offset, void* out, std::size_t bytes) const;
+  uint64_t size() const;
   void write(const void* data, std::size_t bytes);
   void write_at(uint64_t offset, const void* data, std::size_t bytes);
   void sync_and_close();

@@ -45,17 +45,6 @@ void add_directory(const fs::path& directory, std::vector<TextSource>& sources, 
   }
 }
 
-std::vector<std::string> matches(const std::string& pattern) {
-  glob_t found{};
-  const int status = ::glob(pattern.c_str(), 0, nullptr, &found);
-  std::vector<std::string> paths;
-  if (status == 0) paths.assign(found.gl_pathv, found.gl_pathv + found.gl_pathc);
-  globfree(&found);
-  BESSEMER_CHECK_DATA(!paths.empty(), pattern, ": no file matches this pattern");
-  std::sort(paths.begin(), paths.end());  // not by the user's locale
-  return paths;
-}
-
 std::vector<std::string> lines_of(const std::string& path) {
   std::istringstream text(read_file(path));
   std::vector<std::string> lines;
@@ -76,7 +65,7 @@ void add(const std::string& input, std::vector<TextSource>& sources, std::vector
   } else if (fs::is_regular_file(input)) {
     sources.push_back(source_of(input, fs::path(input).filename()));
   } else if (!fs::exists(input) && input.find_first_of("*?[") != std::string::npos) {
-    for (const auto& path : matches(input)) add(path, sources, skipped, true);
+    for (const auto& path : files_matching(input)) add(path, sources, skipped, true);
   } else {
     BESSEMER_CHECK_DATA(fs::exists(input), input,
                         ": not found; a file, a directory, a pattern or @LIST of text is expected");
@@ -85,6 +74,17 @@ void add(const std::string& input, std::vector<TextSource>& sources, std::vector
 }
 
 }  // namespace
+
+std::vector<std::string> files_matching(const std::string& pattern) {
+  glob_t found{};
+  const int status = ::glob(pattern.c_str(), 0, nullptr, &found);
+  std::vector<std::string> paths;
+  if (status == 0) paths.assign(found.gl_pathv, found.gl_pathv + found.gl_pathc);
+  globfree(&found);
+  BESSEMER_CHECK_DATA(!paths.empty(), pattern, ": no file matches this pattern");
+  std::sort(paths.begin(), paths.end());  // not by the user's locale
+  return paths;
+}
 
 std::vector<TextSource> find_sources(const std::vector<std::string>& inputs, std::vector<std::string>& skipped) {
   std::vector<TextSource> sources;

@@ -25,6 +25,9 @@ struct TextSource {
 /// directories that look binary. Errors: Error (65): missing, unreadable, or nothing there.
 std::vector<TextSource> find_sources(const std::vector<std::string>& inputs, std::vector<std::string>& skipped);
 
+/// The paths that a pattern with * ? [ ] means, sorted. Errors: Error (65) where there are none.
+std::vector<std::string> files_matching(const std::string& pattern);
+
 /// A stretch of a source's bytes. Packed files have one, [0, all).
 struct Stretch {
   uint64_t begin = 0, end = 0;

@@ -155,10 +155,10 @@ struct TokenShard::State {
   /// Elements [first, first + n) of a dataset of one dimension, as stored.
   void read(const DatasetInfo& dataset, uint64_t first, uint64_t n, void* out) const {
     const std::size_t size = size_of(dataset.dtype);
-    if (dataset.contiguous && n > 0)  // HDF5 has checked that the file reaches so far
-      bytes.read_at(dataset.offset + first * size, out, n * size);
-    else
-      file.read(dataset.name, first, n, dataset.dtype, out);
+    if (!dataset.contiguous || n == 0) return file.read(dataset.name, first, n, dataset.dtype, out);
+    const uint64_t at = dataset.offset + first * size;  // HDF5 has checked that the file reaches so far
+    BESSEMER_CHECK_DATA(bytes.read_at(at, out, n * size) == n * size, file.path(), ": ends before byte ", at + n * size,
+                        ", which it had when it was opened; was it cut off, or written anew?");
   }
 
   void check_ids(const unsigned char* data, uint64_t first, uint64_t n) const {

@@ -17,6 +17,8 @@ struct Command {
 
 // Who has commands gives them here; all_commands() joins them.
 std::vector<Command> data_build_commands();
+std::vector<Command> data_import_commands();
+std::vector<Command> data_export_commands();
 std::vector<Command> data_tokenizer_commands();  ///< data train-tokenizer
 std::vector<Command> data_commands();            ///< data_commands.cpp: data info, verify
 std::vector<Command> data_show_commands();

@@ -1,7 +1,5 @@
 #include <fmt/format.h>
-#include <unistd.h>
 
-#include <chrono>
 #include <nlohmann/json.hpp>
 
 #include "configs/values.h"
@@ -10,6 +8,7 @@
 #include "launch/commands.h"
 #include "launch/job.h"
 #include "launch/machine.h"
+#include "launch/progress_line.h"
 #include "parallel/error.h"
 #include "trainer/stop.h"
 
@@ -17,7 +16,6 @@ namespace bessemer::launch {
 namespace {
 
 using nlohmann::json;
-using Clock = std::chrono::steady_clock;
 
 const std::vector<Flag>& flags() {
   static const std::vector<Flag> all{
@@ -77,35 +75,6 @@ data::BuildOptions options_of(const Arguments& a) {
   o.dry_run = a.flag("dry-run");
   return o;
 }
-
-/// Draws progress: one line again and again on a terminal, else a line each ten seconds.
-class BuildLine {
- public:
-  void show(const data::BuildProgress& now) {
-    if (now.phase != phase_) phase_ = now.phase, begin_ = last_ = Clock::now();
-    const double since = seconds(last_), passed = seconds(begin_);
-    const bool end = now.bytes == now.total_bytes;
-    if (since < (terminal_ ? 0.2 : 10.0) && !(end && terminal_)) return;
-    last_ = Clock::now();
-    const double speed = static_cast<double>(now.bytes) / std::max(passed, 1e-9);
-    const double left =
-        static_cast<double>(now.total_bytes - std::min(now.bytes, now.total_bytes)) / std::max(speed, 1.0);
-    fmt::print(stderr, "{}{} {:.1f} of {:.1f} MB | {:.1f} MB/s | {} tokens | {:.0f} s left{}", terminal_ ? "\r" : "",
-               now.phase, static_cast<double>(now.bytes) / 1e6, static_cast<double>(now.total_bytes) / 1e6, speed / 1e6,
-               now.tokens, left, terminal_ ? "   " : "\n");
-    open_ = terminal_;
-  }
-  ~BuildLine() {
-    if (open_) fmt::print(stderr, "\n");
-  }
-
- private:
-  static double seconds(Clock::time_point since) { return std::chrono::duration<double>(Clock::now() - since).count(); }
-  const bool terminal_ = isatty(STDERR_FILENO) != 0;
-  std::string phase_;
-  bool open_ = false;  ///< the line has no end yet
-  Clock::time_point begin_{}, last_{};
-};
 
 std::string split_text(const data::BuildResult& result) {
   std::string text;
@@ -169,7 +138,7 @@ int build_as(const Words& words, const data::BuildPeers& peers) {
   const Arguments arguments(words, flags());
   const auto options = options_of(arguments);
   trainer::StopRequests stop(peers.size == 1);
-  BuildLine line;
+  ProgressLine line;
   const auto result = data::build(
       options,
       [&](const data::BuildProgress& now) {

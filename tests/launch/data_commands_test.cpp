@@ -18,7 +18,8 @@ class DataCommands : public data::FolderTest {
     int code = -1;
     try {
       auto commands = data_commands();
-      for (const auto& command : data_build_commands()) commands.push_back(command);
+      for (const auto& more : {data_build_commands(), data_import_commands(), data_export_commands()})
+        commands.insert(commands.end(), more.begin(), more.end());
       code = dispatch(commands, words, help_);
     } catch (...) {
       out_ = testing::internal::GetCapturedStdout();
@@ -86,9 +87,38 @@ TEST_F(DataCommands, WrongFlagsAreRefusedWithASuggestion) {
   EXPECT_THAT(refusal([&] { run({"data", "info", folder()}); }), HasSubstr("no token shards"));
 }
 
+TEST_F(DataCommands, ExportAndImportGoThereAndBack) {
+  const std::string text = write("a.txt", "To be, or not to be, that is the question");
+  run({"data", "build", "--input", text, "--out", at("d"), "--tokenizer", "bytes", "--val-fraction", "0"});
+  for (const std::string to : {"megatron", "nanogpt", "llmc"}) {
+    ASSERT_EQ(run({"data", "export", "--to", to, "--data", at("d"), "--out", at(to + ".bin"), "--json"}), 0);
+    const auto exported = nlohmann::json::parse(out_);
+    EXPECT_EQ(exported["tokens"], 41);
+    ASSERT_EQ(run({"data", "import", "--from", to, "--input", at(to + ".bin"), "--out", at(to), "--tokenizer",
+                   "data:" + at("d"), "--json"}),
+              0);
+    const auto imported = nlohmann::json::parse(out_);
+    EXPECT_EQ(imported["train_tokens"], 41);
+    EXPECT_EQ(imported["imported"][0]["sha256"], exported["sha256"]);
+    EXPECT_EQ(run({"data", "verify", at(to)}), 0);
+    ASSERT_EQ(run({"data", "show", at(to)}), 0);
+    EXPECT_THAT(out_, HasSubstr("that is the question"));
+  }
+  ASSERT_EQ(run({"data", "import", "--input", at("llmc.bin"), "--out", at("again"), "--tokenizer", "bytes"}), 0);
+  EXPECT_THAT(out_,
+              testing::AllOf(HasSubstr("made: 1 file of llmc"), HasSubstr("train: 41 tokens, 1 documents, read back")));
+  EXPECT_THAT(refusal(
+                  [&] {
+                    run({"data", "export", "--to", "arrow", "--data", at("d"), "--out", at("x")});
+                  },
+                  ExitCode::kUsage),
+              HasSubstr("megatron, nanogpt, llmc"));
+}
+
 TEST_F(DataCommands, HelpBeginsWithAnExample) {
-  for (const auto& command : data_commands())
-    EXPECT_EQ(command.help().rfind("example:\n  bessemer " + command.name, 0), 0u);
+  for (const auto& commands : {data_commands(), data_import_commands(), data_export_commands()}) {
+    for (const auto& command : commands) EXPECT_EQ(command.help().rfind("example:\n  bessemer " + command.name, 0), 0u);
+  }
 }
 
 }  // namespace
