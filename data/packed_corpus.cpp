@@ -9,7 +9,7 @@ namespace bessemer::data {
 namespace {
 
 constexpr int64_t kStretch = 1 << 20;
-constexpr std::size_t kRecent = 64;
+constexpr std::size_t kRecent = 256;  // about 16 MB
 
 }  // namespace
 

@@ -144,11 +144,11 @@ struct TokenShard::State {
   FileDescriptor bytes;
   BlockCheck check_when;
   ShardFacts facts;
-  const DatasetInfo *tokens = nullptr, *offsets = nullptr;  // of `file`
+  const DatasetInfo *tokens = nullptr, *offsets = nullptr, *crcs = nullptr;  // of `file`
   std::size_t width = 2;
   uint64_t block_tokens = kBlockTokens;
-  std::vector<uint32_t> block_crcs;
-  std::unique_ptr<std::atomic<bool>[]> checked;  // per block
+  uint64_t blocks = 0;
+  std::unique_ptr<std::atomic<uint64_t>[]> checked;  // a bit for each block: of 10^12 tokens 8 MB
 
   uint64_t tokens_in(uint64_t block) const { return std::min(block_tokens, facts.tokens - block * block_tokens); }
 
@@ -172,16 +172,19 @@ struct TokenShard::State {
   void check(uint64_t block, const unsigned char* data) const {
     const uint64_t first = block * block_tokens, n = tokens_in(block);
     const uint32_t crc = crc32c(data, n * width);
-    BESSEMER_CHECK_DATA(crc == block_crcs[block], file.path(), ": tokens ", first, " to ", first + n - 1,
-                        " have the checksum ", std::hex, crc, ", block_crc32c says ", block_crcs[block],
+    uint32_t expected = 0;
+    read(*crcs, block, 1, &expected);
+    BESSEMER_CHECK_DATA(crc == expected, file.path(), ": tokens ", first, " to ", first + n - 1, " have the checksum ",
+                        std::hex, crc, ", block_crc32c says ", expected,
                         "; the file was damaged, build or copy it again");
     check_ids(data, first, n);
-    checked[block].store(true, std::memory_order_relaxed);
+    checked[block / 64].fetch_or(uint64_t{1} << block % 64, std::memory_order_relaxed);
   }
 
   bool due(uint64_t block) const {
     return check_when == BlockCheck::kAll ||
-           (check_when == BlockCheck::kTouch && !checked[block].load(std::memory_order_relaxed));
+           (check_when == BlockCheck::kTouch &&
+            (checked[block / 64].load(std::memory_order_relaxed) >> block % 64 & 1) == 0);
   }
 
   /// Bytes of tokens [begin, begin + n) of a block, in `room`; a block whose check is due is read whole.
@@ -204,10 +207,10 @@ TokenShard::TokenShard(const std::string& path, BlockCheck check) : state_(std::
   s.facts = facts_of(s.file);
   s.block_tokens = static_cast<uint64_t>(integer_within(s.file, "checksum_block_tokens", 1, 1 << 24));
   s.width = size_of(s.facts.dtype());
-  const uint64_t blocks = s.facts.tokens / s.block_tokens + (s.facts.tokens % s.block_tokens != 0);
+  s.blocks = s.facts.tokens / s.block_tokens + (s.facts.tokens % s.block_tokens != 0);
   check_dataset(s.file, "tokens", s.facts.dtype(), s.facts.tokens);
   check_dataset(s.file, "doc_offsets", Dtype::kU64, s.facts.documents + 1);
-  check_dataset(s.file, "block_crc32c", Dtype::kU32, blocks);
+  check_dataset(s.file, "block_crc32c", Dtype::kU32, s.blocks);
   check_tables(s.file);
   check_offsets(s.file, s.facts, "doc_offsets");
   s.facts.sentences = s.file.find("sentence_offsets") != nullptr;
@@ -215,10 +218,9 @@ TokenShard::TokenShard(const std::string& path, BlockCheck check) : state_(std::
     check_dataset(s.file, "sentence_offsets", Dtype::kU64, s.file.dataset("sentence_offsets").elements());
     check_offsets(s.file, s.facts, "sentence_offsets");
   }
-  s.block_crcs.resize(blocks);
-  s.file.read("block_crc32c", 0, blocks, Dtype::kU32, s.block_crcs.data());
-  s.checked = std::make_unique<std::atomic<bool>[]>(blocks);
-  s.tokens = &s.file.dataset("tokens"), s.offsets = &s.file.dataset("doc_offsets");
+  s.checked = std::make_unique<std::atomic<uint64_t>[]>(s.blocks / 64 + 1);
+  s.tokens = &s.file.dataset("tokens"), s.offsets = &s.file.dataset("doc_offsets"),
+  s.crcs = &s.file.dataset("block_crc32c");
 }
 
 TokenShard::~TokenShard() = default;
@@ -264,7 +266,7 @@ void TokenShard::verify() const {
   const auto& s = *state_;
   Sha256 content;
   std::vector<unsigned char> room;
-  for (uint64_t block = 0; block < s.block_crcs.size(); ++block) {
+  for (uint64_t block = 0; block < s.blocks; ++block) {
     room.resize(s.tokens_in(block) * s.width);
     s.read(*s.tokens, block * s.block_tokens, s.tokens_in(block), room.data());
     s.check(block, room.data());

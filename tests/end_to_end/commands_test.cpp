@@ -75,6 +75,27 @@ TEST_F(Commands, WhatARankSeesIsItsPartOfTheStep) {
   EXPECT_THAT(show({"--step", "3", "--rank", "2", "--ranks", "2"}), HasSubstr("is none of the 2 ranks"));
 }
 
+TEST_F(Commands, AnImportedFileTrainsAsTheShardsItCameFrom) {
+  const std::vector<std::string> options{"--train.steps=5", "--train.eval_every=0"};
+  ASSERT_EQ(files_.run(files_.train("own", options)).code, 0);
+  const auto own = tests::metric_bits(files_.dir("own"));
+  ASSERT_FALSE(own.empty());
+  for (const auto& [format, ending] :
+       std::vector<std::pair<std::string, std::string>>{{"megatron", ""}, {"nanogpt", ".bin"}, {"llmc", ".bin"}}) {
+    const std::string file = files_.files().file(format + ending), shards = files_.files().file("from-" + format);
+    const auto out = run({"data", "export", "--to", format, "--data", files_.data(), "--out", file});
+    ASSERT_EQ(out.code, 0) << out.text;
+    const auto in = run({"data", "import", "--from", format, "--input", format == "megatron" ? file + ".bin" : file,
+                         "--tokenizer", "data:" + files_.data(), "--out", shards});
+    ASSERT_EQ(in.code, 0) << in.text;
+    auto more = options;
+    more.push_back("--data.path=" + shards);
+    const auto ended = files_.run(files_.train(format, more));
+    ASSERT_EQ(ended.code, 0) << ended.text;
+    EXPECT_EQ(tests::metric_bits(files_.dir(format)), own) << format;
+  }
+}
+
 TEST_F(Commands, RefuseWithTheirWholeNameAndNothingOnStdout) {
   ASSERT_EQ(files_.run(files_.train("a", {"--train.steps=2"})).code, 0);
   struct Case {
