@@ -69,6 +69,12 @@ void check_batch(const RunConfig& c, int64_t ranks, Rules& rules) {
 
 void check_training(const RunConfig& c, Rules& rules) {
   const auto& o = c.optimizer;
+  const int64_t sequence = models::resolve(c.model).sequence, cut = c.parallel.sequence_parallel ? c.parallel.tp : 1;
+  for (const auto& stage : c.train.sequence_ramp) {
+    rules.must(sequence % stage.value == 0 && stage.value % cut == 0, "train.sequence_ramp ", stage.value,
+               " is no divisor of model.sequence ", sequence,
+               cut > 1 ? concat(" that parallel.tp ", cut, " divides (parallel.sequence_parallel)") : "");
+  }
   rules.must(o.lr > 0, "optimizer.lr is 0; nothing would be learned; choose for example 3e-4");
   rules.must(o.schedule == trainer::ScheduleKind::kConstant || o.min_lr <= o.lr, "optimizer.min_lr ", o.min_lr,
              " is above optimizer.lr ", o.lr);

@@ -219,6 +219,11 @@ void list(List& v, trainer::TrainOptions& o) {
            "global batches to begin with: 64x500, 128x1000 is 64 for 500 steps, then 128 for 1000, then "
            "train.global_batch",
            data::parse_stages, data::stages_text);
+  v.parsed(
+      "train.sequence_ramp", o.sequence_ramp, "STAGES", kFixed,
+      "shorter sequences to begin with: 128x500, 256x500 cuts each row of the first 500 steps into sequences of 128 "
+      "tokens, of the next 500 into 256; divisors of model.sequence",
+      data::parse_stages, data::stages_text);
   v.count("train.micro_batch", o.micro_batch, 0, kMayChange,
           "sequences per forward on one rank; 0: all of its share of a step at once");
   v.choice<Precision>("train.precision", o.precision,

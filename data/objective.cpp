@@ -1,21 +1,31 @@
 #include "data/objective.h"
 
+#include <ATen/Functions.h>
+
+#include "parallel/error.h"
+
 namespace bessemer::data {
 
-Batch make_batch(const Rows& rows, ObjectiveKind, at::Device device) {  // causal is the only kind so far
-  const int64_t b = static_cast<int64_t>(rows.rows.size());
-  const auto all = at::from_blob(const_cast<int64_t*>(rows.tokens.data()), {b, rows.sequence + 1}, at::kLong);
+Batch make_batch(const Rows& rows, ObjectiveKind, at::Device device, int64_t sequence) {  // causal is the only kind yet
+  const int64_t b = static_cast<int64_t>(rows.rows.size()), width = rows.sequence;
+  const int64_t s = sequence > 0 ? sequence : width, pieces = width / s;
+  BESSEMER_CHECK(pieces * s == width, "rows of ", width, " positions cannot be cut into sequences of ", s);
+  const auto of_rows = [&](const void* data, int64_t columns, at::ScalarType type) {
+    return at::from_blob(const_cast<void*>(data), {b, columns}, type);
+  };
+  const auto cut = [&](const at::Tensor& x) {  // clone: the batch outlives the loader's buffer
+    return x.clone(at::MemoryFormat::Contiguous).view({b * pieces, s});
+  };
+  const auto all = of_rows(rows.tokens.data(), width + 1, at::kLong);
   Batch batch;
-  batch.first_row = rows.rows.empty() ? 0 : rows.rows.front();
-  // clone: the batch outlives the loader's buffer
-  batch.tensors["tokens"] = all.narrow(1, 0, rows.sequence).clone(at::MemoryFormat::Contiguous).to(device);
-  batch.tensors["targets"] = all.narrow(1, 1, rows.sequence).clone(at::MemoryFormat::Contiguous).to(device);
+  batch.first_row = rows.rows.empty() ? 0 : rows.rows.front() * pieces;
+  batch.tensors["tokens"] = cut(all.narrow(1, 0, width)).to(device);
+  batch.tensors["targets"] = cut(all.narrow(1, 1, width)).to(device);
   if (!rows.starts.empty()) {
-    const auto of_rows = [&](const void* data, at::ScalarType type) {
-      return at::from_blob(const_cast<void*>(data), {b, rows.sequence}, type);
-    };
-    batch.tensors["starts"] = of_rows(rows.starts.data(), at::kLong).clone().to(device);
-    batch.tensors["loss_mask"] = of_rows(rows.counted.data(), at::kByte).to(at::kFloat).to(device);
+    const auto begins = at::arange(pieces, at::kLong).mul_(s).repeat({b}).unsqueeze(1);  // of each piece in its row
+    const auto starts = cut(of_rows(rows.starts.data(), width, at::kLong));
+    batch.tensors["starts"] = (starts - begins).clamp_min_(0).to(device);
+    batch.tensors["loss_mask"] = cut(of_rows(rows.counted.data(), width, at::kByte)).to(at::kFloat).to(device);
   }
   return batch;
 }

@@ -32,11 +32,17 @@ void Journal::step(const StepResult& r) {
   const double rate = static_cast<double>(r.tokens - last_tokens_) / seconds;
   last_tokens_ = r.tokens;
   const double mfu = flops_per_token_ * rate / (peak_.per_second * trainer_.grid().topology.ranks());
-  StepReport report{r.step,      train.steps,
-                    r.loss,      r.lr,
-                    r.grad_norm, train.precision == Precision::kFp16 ? r.loss_scale : 0.0,
-                    rate,        r.times.total,
-                    mfu,         mean_seconds_ * static_cast<double>(train.steps - r.step),
+  StepReport report{r.step,
+                    train.steps,
+                    r.loss,
+                    r.lr,
+                    r.grad_norm,
+                    train.precision == Precision::kFp16 ? r.loss_scale : 0.0,
+                    rate,
+                    r.times.total,
+                    r.times.data / r.times.total,
+                    mfu,
+                    mean_seconds_ * static_cast<double>(train.steps - r.step),
                     r.skipped};
   progress_->step(report);
   say(metrics_->write(std::vector<Metric>{{"step", r.step},

@@ -24,12 +24,13 @@ struct RunOptions {
 /// [train]: how long and how much.
 struct TrainOptions {
   int64_t steps = 1000;
-  int64_t tokens = 0;                   ///< stop after so many tokens; 0 = no limit
-  double epochs = 0;                    ///< likewise, passes over the data
-  double wall_time = 0;                 ///< likewise, seconds of this process (exit 75)
-  int64_t global_batch = 12;            ///< sequences per step over all ranks
-  std::vector<data::Stage> batch_ramp;  ///< global batches to begin with, by stages
-  int64_t micro_batch = 0;              ///< sequences per forward on one rank; 0 = global_batch / dp
+  int64_t tokens = 0;                      ///< stop after so many tokens; 0 = no limit
+  double epochs = 0;                       ///< likewise, passes over the data
+  double wall_time = 0;                    ///< likewise, seconds of this process (exit 75)
+  int64_t global_batch = 12;               ///< sequences per step over all ranks
+  std::vector<data::Stage> sequence_ramp;  ///< shorter sequences to begin with, by stages; each row is cut into such
+  std::vector<data::Stage> batch_ramp;     ///< global batches to begin with, by stages
+  int64_t micro_batch = 0;                 ///< sequences per forward on one rank; 0 = global_batch / dp
   Precision precision = Precision::kFp32;
   int64_t eval_every = 250;   ///< steps; 0 = never
   int64_t eval_batches = 20;  ///< global batches per evaluation

@@ -29,6 +29,7 @@ std::string progress_line(const StepReport& r) {
                                  r.loss, r.lr, r.grad_norm);
   if (r.loss_scale > 0) line += fmt::format(" | scale {:g}{}", r.loss_scale, r.skipped ? " skipped" : "");
   line += fmt::format(" | {} tok/s | {:.{}f} ms", rate(r.tokens_per_s), r.ms, r.ms < 10 ? 1 : 0);
+  line += fmt::format(" | data {:.1f}%", 100 * r.data_share);
   if (r.mfu >= 0) line += fmt::format(" | mfu {:.1f}%", 100 * r.mfu);
   if (r.eta_seconds >= 0) line += " | eta " + duration(r.eta_seconds);
   return line;

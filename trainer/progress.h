@@ -21,13 +21,14 @@ struct StepReport {
   double loss_scale = 0;  ///< 0: not scaled, not shown
   double tokens_per_s = 0;
   double ms = 0;
+  double data_share = 0;    ///< 0 ... 1: of the step, spent waiting for data
   double mfu = 0;           ///< 0 ... 1; negative: peak unknown, not shown
   double eta_seconds = -1;  ///< negative: not shown
   bool skipped = false;     ///< overflow: no update
 };
 
-/// "step   120/5000 | loss 4.1234 | lr 3.00e-04 | gnorm 0.81 | scale 65536 | 57.7k tok/s | 142 ms | mfu 41.2% | eta
-/// 11m32s"
+/// "step   120/5000 | loss 4.1234 | lr 3.00e-04 | gnorm 0.81 | scale 65536 | 57.7k tok/s | 142 ms | data 0.1% | mfu
+/// 41.2% | eta 11m32s"
 std::string progress_line(const StepReport& report);
 
 /// The line one looks at while a run trains. Writes to `out` (stderr), which it borrows.

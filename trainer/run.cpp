@@ -36,7 +36,9 @@ class Runner {
     if (end_.step > 0) journal_.note(fmt::format("resumed at step {} from {}", end_.step, parts_.resume_from));
     for (const auto& note : resumed_.notes) journal_.note(note);
     auto loader = make_loader(parts_.data.corpora(), resumed_.stream, batch_, end_.step);
-    const NextBatch next = [&] { return data::make_batch(loader.next(), parts_.objective, trainer_.grid().device); };
+    const NextBatch next = [&] {
+      return data::make_batch(loader.next(), parts_.objective, trainer_.grid().device, sequence_.at(end_.step));
+    };
     try {
       while (end_.code == ExitCode::kDone && !limit_reached()) step(next);
     } catch (const Error& error) {  // what all ranks throw alike must not cost the checkpoint that is being written
@@ -224,6 +226,7 @@ class Runner {
   CheckpointSaver saver_;
   RunEnd end_;
   data::Ramp batch_ = batch_of(trainer_.options().train);
+  data::Ramp sequence_{trainer_.options().train.sequence_ramp, 0};  ///< 0: whole rows
   std::string limit_, reason_;
   double eval_loss_ = 0, stall_ = 0;
   int64_t eval_step_ = -1;

@@ -161,6 +161,17 @@ TEST_F(Resume, InTheMiddleOfABatchRampGoesOnBitForBit) {
   EXPECT_EQ(tokens.at(12), (2 * 4 + 4 * 7 + 8) * shape_.sequence);
 }
 
+// The tokens of a step are the same as without; the first stages see less of what came before.
+TEST_F(Resume, InTheMiddleOfASequenceRampGoesOnBitForBit) {
+  make_small();
+  source_.document_mask = true;
+  ASSERT_EQ(train(dir("plain"), {1, 1}).code, ExitCode::kDone);
+  options_.train.sequence_ramp = {{2, 4}, {4, 7}};
+  expect_resumes_bit_for_bit({2, 2, false, true}, "ramp", 5);
+  EXPECT_EQ(tests::metric(dir("ramp"), "tokens"), tests::metric(dir("plain"), "tokens"));
+  EXPECT_NE(tests::metric(dir("ramp"), "loss").at(1), tests::metric(dir("plain"), "loss").at(1));
+}
+
 TEST_F(Resume, OnOtherDataIsRefused) {
   ASSERT_EQ(train(dir("whole"), {2, 1}).code, ExitCode::kDone);
   source_.path = tests::make_data(files_, "other", 2);

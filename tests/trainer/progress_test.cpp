@@ -9,7 +9,9 @@
 namespace bessemer::trainer {
 namespace {
 
-StepReport report(int64_t step) { return {step, 5000, 4.12344, 3e-4, 0.81, 65536, 57700, 142, 0.412, 692, false}; }
+StepReport report(int64_t step) {
+  return {step, 5000, 4.12344, 3e-4, 0.81, 65536, 57700, 142, 0.001, 0.412, 692, false};
+}
 
 std::string printed(ProgressStyle style, int64_t from, int64_t to) {
   char* text = nullptr;
@@ -28,13 +30,13 @@ std::string printed(ProgressStyle style, int64_t from, int64_t to) {
 TEST(ProgressLine, SaysAllThatIsKnown) {
   EXPECT_EQ(
       progress_line(report(120)),
-      "step  120/5000 | loss 4.1234 | lr 3.00e-04 | gnorm 0.81 | scale 65536 | 57.7k tok/s | 142 ms | mfu 41.2% | "
+      "step  120/5000 | loss 4.1234 | lr 3.00e-04 | gnorm 0.81 | scale 65536 | 57.7k tok/s | 142 ms | data 0.1% | mfu 41.2% | "
       "eta 11m32s");
 }
 
 TEST(ProgressLine, LeavesOutWhatIsNot) {
-  const StepReport r{1, 9, std::nan(""), 1e-3, 2, 0, 800, 1.25, -1, -1, false};
-  EXPECT_EQ(progress_line(r), "step 1/9 | loss nan | lr 1.00e-03 | gnorm 2 | 800 tok/s | 1.2 ms");
+  const StepReport r{1, 9, std::nan(""), 1e-3, 2, 0, 800, 1.25, 0, -1, -1, false};
+  EXPECT_EQ(progress_line(r), "step 1/9 | loss nan | lr 1.00e-03 | gnorm 2 | 800 tok/s | 1.2 ms | data 0.0%");
 }
 
 TEST(Progress, InALogHasPlainLinesEveryFewSteps) {
