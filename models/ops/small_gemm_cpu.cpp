@@ -5,34 +5,38 @@ namespace bessemer::models::ops {
 namespace {
 
 using Vector = float __attribute__((vector_size(64), aligned(4), may_alias));
+using Half = float __attribute__((vector_size(32), aligned(4), may_alias));
 constexpr int64_t kWidth = 16;
 
-/// R rows by C vectors of c, held in registers while k runs.
-template <int R, int C>
+/// R rows by C vectors of c, held in registers while k runs. The sums of an element do not depend on R, C and V.
+template <class V, int R, int C>
 [[gnu::always_inline]] inline void tile(int64_t k, Strided a, Strided b, float* c, int64_t c_row, bool add) {
-  Vector sums[R][C];
+  constexpr int64_t kLanes = sizeof(V) / sizeof(float);
+  V sums[R][C];
   for (int r = 0; r < R; ++r) {
-    for (int v = 0; v < C; ++v) sums[r][v] = add ? *reinterpret_cast<Vector*>(c + r * c_row + v * kWidth) : Vector{};
+    for (int v = 0; v < C; ++v) sums[r][v] = add ? *reinterpret_cast<V*>(c + r * c_row + v * kLanes) : V{};
   }
   for (int64_t p = 0; p < k; ++p) {
-    const auto* row = reinterpret_cast<const Vector*>(b.data + p * b.row);
+    const auto* row = reinterpret_cast<const V*>(b.data + p * b.row);
     for (int r = 0; r < R; ++r) {
       const float factor = a.data[r * a.row + p * a.column];
       for (int v = 0; v < C; ++v) sums[r][v] += factor * row[v];
     }
   }
   for (int r = 0; r < R; ++r) {
-    for (int v = 0; v < C; ++v) *reinterpret_cast<Vector*>(c + r * c_row + v * kWidth) = sums[r][v];
+    for (int v = 0; v < C; ++v) *reinterpret_cast<V*>(c + r * c_row + v * kLanes) = sums[r][v];
   }
 }
 
 /// All rows of C vectors' width.
-template <int R, int C>
+template <class V, int R, int C>
 [[gnu::always_inline]] inline void stripe(int64_t m, int64_t k, Strided a, Strided b, float* c, int64_t c_row,
                                           bool add) {
   int64_t i = 0;
-  for (; i + R <= m; i += R) tile<R, C>(k, {a.data + i * a.row, a.row, a.column}, b, c + i * c_row, c_row, add);
-  for (; i < m; ++i) tile<1, C>(k, {a.data + i * a.row, a.row, a.column}, b, c + i * c_row, c_row, add);
+  const auto at = [&](int64_t row) { return Strided{a.data + row * a.row, a.row, a.column}; };
+  for (; i + R <= m; i += R) tile<V, R, C>(k, at(i), b, c + i * c_row, c_row, add);
+  for (; i + 2 <= m; i += 2) tile<V, 2, C>(k, at(i), b, c + i * c_row, c_row, add);
+  for (; i < m; ++i) tile<V, 1, C>(k, at(i), b, c + i * c_row, c_row, add);
 }
 
 /// One step of a perfect shuffle of 16 x 16 elements; four of them transpose.
@@ -74,10 +78,15 @@ BESSEMER_CLONES void transpose(int64_t m, int64_t n, const float* from, int64_t 
 
 BESSEMER_CLONES void small_gemm(int64_t m, int64_t n, int64_t k, Strided a, Strided b, float* c, int64_t c_row,
                                 bool add) {
+  static const bool wide = __builtin_cpu_supports("avx512f");  // 32 registers of 16 floats, else 16 of 8
   int64_t j = 0;
-  for (; j + 4 * kWidth <= n; j += 4 * kWidth) stripe<4, 4>(m, k, a, {b.data + j, b.row, 1}, c + j, c_row, add);
-  for (; j + 2 * kWidth <= n; j += 2 * kWidth) stripe<8, 2>(m, k, a, {b.data + j, b.row, 1}, c + j, c_row, add);
-  for (; j < n; j += kWidth) stripe<8, 1>(m, k, a, {b.data + j, b.row, 1}, c + j, c_row, add);
+  if (!wide) {
+    for (; j < n; j += kWidth) stripe<Half, 6, 2>(m, k, a, {b.data + j, b.row, 1}, c + j, c_row, add);
+    return;
+  }
+  for (; j + 4 * kWidth <= n; j += 4 * kWidth) stripe<Vector, 4, 4>(m, k, a, {b.data + j, b.row, 1}, c + j, c_row, add);
+  for (; j + 2 * kWidth <= n; j += 2 * kWidth) stripe<Vector, 8, 2>(m, k, a, {b.data + j, b.row, 1}, c + j, c_row, add);
+  for (; j < n; j += kWidth) stripe<Vector, 8, 1>(m, k, a, {b.data + j, b.row, 1}, c + j, c_row, add);
 }
 
 }  // namespace bessemer::models::ops
