@@ -42,6 +42,22 @@ bool check_grid(const parallel::ParallelOptions& o, int64_t ranks, Rules& rules)
                     "`, or leave parallel.dp at 0");
 }
 
+/// The stages of a ramp-up, once the full batch has been found good (trainer::plan_of).
+void check_ramp(const RunConfig& c, int64_t dp, Rules& rules) {
+  const int64_t shares = c.parallel.virtual_dp > 0 ? c.parallel.virtual_dp : dp;
+  const int64_t full = c.train.micro_batch > 0 ? c.train.micro_batch : c.train.global_batch / shares;
+  for (const auto& stage : c.train.batch_ramp) {
+    if (!rules.must(stage.value % shares == 0, "train.batch_ramp ", stage.value, " is not a multiple of ",
+                    c.parallel.virtual_dp > 0 ? "parallel.virtual_dp " : "dp ", shares, "; choose for example ",
+                    (stage.value / shares + 1) * shares))
+      continue;
+    const int64_t micro = std::min(full, stage.value / shares);
+    rules.must(stage.value / shares % micro == 0, "train.batch_ramp ", stage.value, " / ", shares, " = ",
+               stage.value / shares, " sequences are not a multiple of the micro-batch ", micro,
+               "; choose another stage, or a train.micro_batch that divides it");
+  }
+}
+
 void check_batch(const RunConfig& c, int64_t ranks, Rules& rules) {
   const int64_t dp = layout(c, ranks).dp, batch = c.train.global_batch, v = c.parallel.virtual_dp,
                 micro = c.train.micro_batch;
@@ -111,7 +127,11 @@ Layout layout(const RunConfig& config, int64_t ranks) {
 std::vector<std::string> check(const RunConfig& config, int64_t ranks) {
   Rules rules;
   rules.broken = models::problems(config.model, config.parallel.tp, config.parallel.sequence_parallel);
-  if (check_grid(config.parallel, ranks, rules)) check_batch(config, ranks, rules);
+  if (check_grid(config.parallel, ranks, rules)) {
+    const auto before = rules.broken.size();
+    check_batch(config, ranks, rules);
+    if (rules.broken.size() == before) check_ramp(config, layout(config, ranks).dp, rules);
+  }
   check_training(config, rules);
   return rules.broken;
 }

@@ -49,6 +49,20 @@ TEST(Check, WantsTheBatchToBeMicroTimesDpTimesAWholeNumber) {
   EXPECT_THAT(check(c, 2), IsEmpty());
 }
 
+TEST(Check, WantsTheStagesOfARampToComeOutEven) {
+  RunConfig c;
+  c.train.global_batch = 12;
+  c.train.batch_ramp = {{2, 5}, {8, 5}};
+  EXPECT_THAT(check(c, 2), IsEmpty());
+  EXPECT_THAT(check(c, 4),
+              ElementsAre(HasSubstr("train.batch_ramp 2 is not a multiple of dp 4; choose for example 4")));
+  c.train.micro_batch = 3;
+  EXPECT_THAT(check(c, 2), ElementsAre(HasSubstr("train.batch_ramp 8 / 2 = 4 sequences are not a multiple of")));
+  c.train.batch_ramp.clear(), c.train.micro_batch = 0;
+  c.model.sequence = 64, c.train.sequence_ramp = {{16, 5}, {48, 5}};
+  EXPECT_THAT(check(c, 2), ElementsAre(HasSubstr("train.sequence_ramp 48 is no divisor of model.sequence 64")));
+}
+
 TEST(Check, KnowsTheRulesOfVirtualRanks) {
   RunConfig c;
   c.train.global_batch = 8;
@@ -91,6 +105,16 @@ TEST(Layout, MicroBatchOfVirtualRanksDoesNotDependOnDp) {
   RunConfig c;
   c.train.global_batch = 16, c.parallel.virtual_dp = 4;
   for (const int64_t ranks : {1, 2, 4}) EXPECT_EQ(layout(c, ranks).micro_batch, 4);
+}
+
+TEST(CheckData, WantsOnePathOrABlend) {
+  RunConfig c;
+  c.data.path = "/", c.data.blend = {{"/", 1}, {"/nowhere/at/all", 2}};
+  EXPECT_THAT(check_data(c), ElementsAre(HasSubstr("data.path and data.blend are both given"),
+                                         HasSubstr("data.blend /nowhere/at/all is no directory")));
+  c.data.path = "", c.data.blend.pop_back(), c.data.blend_temperature = 2, c.data.validation = {{"a", "/nowhere"}};
+  EXPECT_THAT(check_data(c), ElementsAre(HasSubstr("data.validation /nowhere is no directory"),
+                                         HasSubstr("data.blend_temperature is for a data.blend without shares")));
 }
 
 TEST(CheckData, NamesTheDirectoryAndHowToMakeOne) {

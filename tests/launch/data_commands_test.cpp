@@ -17,10 +17,7 @@ class DataCommands : public data::FolderTest {
     testing::internal::CaptureStdout();
     int code = -1;
     try {
-      auto commands = data_commands();
-      for (const auto& more : {data_build_commands(), data_import_commands(), data_export_commands()})
-        commands.insert(commands.end(), more.begin(), more.end());
-      code = dispatch(commands, words, help_);
+      code = dispatch(all_commands(), words, help_);
     } catch (...) {
       out_ = testing::internal::GetCapturedStdout();
       throw;
@@ -116,9 +113,8 @@ TEST_F(DataCommands, ExportAndImportGoThereAndBack) {
 }
 
 TEST_F(DataCommands, HelpBeginsWithAnExample) {
-  for (const auto& commands : {data_commands(), data_import_commands(), data_export_commands()}) {
-    for (const auto& command : commands) EXPECT_EQ(command.help().rfind("example:\n  bessemer " + command.name, 0), 0u);
-  }
+  for (const auto& command : all_commands())
+    EXPECT_EQ(command.help().rfind("example:\n  bessemer " + command.name, 0), 0u) << command.name;
 }
 
 }  // namespace

@@ -25,12 +25,19 @@ void expect_equals_one_rank(const ModelOptions& o, int tp) {
   tests::run_ranks(
       tp,
       [&](const parallel::Grid& grid) {
-        const auto batch = random_batch(o, 2, o.sequence);
-        const Result one = train(o, {}, false, batch);
-        for (const bool sequence_parallel : {false, true}) {
-          const Result many = train(o, grid, sequence_parallel, batch);
-          EXPECT_NEAR(many.loss / one.loss, 1.0, 1e-6) << "tp " << tp << ", sequence parallel " << sequence_parallel;
-          expect_close(many.gradients, one.gradients, 1e-5);
+        auto batch = random_batch(o, 2, o.sequence);
+        for (const bool documents : {false, true}) {
+          if (documents) {  // one of 5 tokens and the rest, in the second row
+            batch.tensors["starts"] = at::zeros({2, o.sequence}, at::kLong);
+            batch.tensors["starts"][1].narrow(0, 5, o.sequence - 5).fill_(5);
+          }
+          const Result one = train(o, {}, false, batch);
+          for (const bool sequence_parallel : {false, true}) {
+            const Result many = train(o, grid, sequence_parallel, batch);
+            EXPECT_NEAR(many.loss / one.loss, 1.0, 1e-6)
+                << "tp " << tp << ", sequence parallel " << sequence_parallel << ", documents " << documents;
+            expect_close(many.gradients, one.gradients, 1e-5);
+          }
         }
       },
       tp);

@@ -24,5 +24,6 @@ TEST(OpsOnGpu, RotaryMatchesComplexReference) { rotary_matches_reference(at::kCU
 TEST(OpsOnGpu, CrossEntropyMatchesFp64Reference) { check_cross_entropies(at::kCUDA, parallel::Group()); }
 TEST(OpsOnGpu, AttentionMatchesFp64Reference) { attention_matches_reference(at::kCUDA); }
 TEST(OpsOnGpu, PackedAttentionMatchesFp64Reference) { packed_attention_matches_reference(at::kCUDA); }
+TEST(OpsOnGpu, PackedAttentionKeepsDocumentsApart) { packed_attention_keeps_documents_apart(at::kCUDA); }
 
 }  // namespace bessemer::models::ops
