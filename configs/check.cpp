@@ -51,6 +51,8 @@ void check_ramp(const RunConfig& c, int64_t dp, Rules& rules) {
                     c.parallel.virtual_dp > 0 ? "parallel.virtual_dp " : "dp ", shares, "; choose for example ",
                     (stage.value / shares + 1) * shares))
       continue;
+    rules.must(stage.value <= c.train.global_batch, "train.batch_ramp ", stage.value, " is above train.global_batch ",
+               c.train.global_batch, "; a ramp goes up to it");
     const int64_t micro = std::min(full, stage.value / shares);
     rules.must(stage.value / shares % micro == 0, "train.batch_ramp ", stage.value, " / ", shares, " = ",
                stage.value / shares, " sequences are not a multiple of the micro-batch ", micro,

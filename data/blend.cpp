@@ -95,8 +95,10 @@ std::vector<Share> parse_blend(const std::string& text) {
       continue;
     }
     const auto word = part.substr(0, space);
-    BESSEMER_CHECK(read_decimal(word, number), "'", word, "' of '", part,
-                   "' is no share; write for example 0.7, 70% or 3B (tokens), then the directory");
+    BESSEMER_CHECK(
+        read_decimal(word, number), "'", word, "' of '", part,
+        "' is no share; write for example 0.7, 70% or 3B (tokens), then the directory (one with a space in its name "
+        "needs a share)");
     BESSEMER_CHECK(number.numerator > 0, "'", part, "' has no share; leave the source out");
     shares.push_back({std::string(trimmed(part.substr(space))), 0});
     numbers.push_back(number);
@@ -152,10 +154,9 @@ std::vector<uint64_t> shares_by_size(std::span<const int64_t> tokens, double tem
     for (const int64_t n : tokens) shares.push_back(static_cast<uint64_t>(n) / divisor);
     return shares;
   }
-  double most = 0;
-  for (const int64_t n : tokens) most = std::max(most, std::pow(static_cast<double>(n), 1.0 / temperature));
+  const auto most = static_cast<double>(*std::max_element(tokens.begin(), tokens.end()));
   for (const int64_t n : tokens) {
-    const double part = std::pow(static_cast<double>(n), 1.0 / temperature) / most;
+    const double part = std::pow(static_cast<double>(n) / most, 1.0 / temperature);
     shares.push_back(std::max<uint64_t>(1, static_cast<uint64_t>(std::llround(part * 4294967296.0))));
   }
   return shares;

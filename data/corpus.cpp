@@ -58,7 +58,8 @@ std::shared_ptr<const Corpus> Corpus::open(const std::string& directory, const s
   auto corpus = std::make_shared<StreamCorpus>(std::move(tokens), cut);
   BESSEMER_CHECK_DATA(corpus->tokens() >= cut.sequence + 1, directory, ": split '", split, "' has ", corpus->tokens(),
                       " tokens, at least sequence + 1 = ", cut.sequence + 1,
-                      " are expected; use more text or a shorter model.sequence");
+                      " are expected; use more text or a shorter model.sequence",
+                      split == "val" ? ", or name other sets with data.validation" : "");
   return corpus;
 }
 

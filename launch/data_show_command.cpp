@@ -71,6 +71,8 @@ void show_document(const Arguments& arguments, const data::Tokenizer& tokenizer,
 }
 
 void show_documents(const Arguments& arguments, const std::string& directory) {
+  BESSEMER_CHECK(!std::filesystem::exists(directory + "/config.ini"), directory,
+                 " is a run: give --step T to see what its step T trains on");
   const auto tokenizer = data::open_tokenizer(directory);
   int64_t number = 0, left = arguments.count("documents");
   const int64_t first = arguments.count("first");
@@ -99,17 +101,63 @@ Part part_of(const Arguments& arguments, const configs::RunConfig& config) {
   return {topology.coordinates(static_cast<int>(rank)).dp, topology.dp()};
 }
 
-/// The stream before step `step`: from the newest checkpoint that is not behind it, for a blend may have changed.
-data::Sampler stream_before(const std::string& run, const configs::RunConfig& config, const data::Mixture& data,
-                            int64_t step) {
-  const auto from = trainer::find_newest(run, trainer::Verify::kMetadata, step);
-  std::optional<trainer::CheckpointReader> reader;
-  if (!from.path.empty()) reader.emplace(trainer::CheckpointReader::open(from.path));
-  std::vector<std::string> notes;
-  auto stream = trainer::stream_at(config.run.seed, config.train, data, reader ? &*reader : nullptr, notes);
+/// What a run was when it trained a step.
+struct Moment {
+  configs::RunConfig config;
+  data::Mixture data;
+  data::Sampler stream;  ///< before the step
+};
+
+trainer::CheckpointReader open_step(const std::string& run, int64_t step) {
+  return trainer::CheckpointReader::open(run + "/" + trainer::RunDirectory::step_name(step));
+}
+
+data::Mixture open_data(const std::string& run, const configs::RunConfig& config) {
+  try {
+    return data::Mixture::open(config.data, config.model.sequence, false);
+  } catch (const Error& error) {
+    fail(error.code(), error.what(), " (so named by ", run,
+         ", from the directory where it was started: go there, or put the data back)");
+  }
+}
+
+/// Options are those of the first checkpoint that is not before the step: a blend may have changed since. What they
+/// give from the checkpoint before on must come to where that one stands, or they were changed in between.
+Moment moment_of(const std::string& run, int64_t step) {
+  const std::string path = run + "/config.ini";
+  BESSEMER_CHECK_DATA(std::filesystem::exists(path), run, " is no run (it has no config.ini); --step is for runs");
+  int64_t before = 0, after = 0;
+  for (const int64_t saved : trainer::checkpoint_steps(run)) {
+    if (saved < step) before = saved;
+    if (saved >= step && after == 0) after = saved;
+  }
+  const auto parsed = configs::parse({"", after > 0 ? open_step(run, after).config() : data::read_file(path), {}, {}});
+  configs::refuse(parsed.problems);
+  const auto& config = parsed.config;
+  BESSEMER_CHECK(step <= std::max(after, config.train.steps), "--step ", step, ": the run has ", config.train.steps,
+                 " steps (train.steps)");
+  auto data = open_data(run, config);
+  const auto stream_of = [&](int64_t saved) {
+    std::optional<trainer::CheckpointReader> reader;
+    if (saved > 0) reader.emplace(open_step(run, saved));
+    return trainer::stream_at(config.run.seed, config.train, data, reader ? &*reader : nullptr).rows;
+  };
   const auto batch = trainer::batch_of(config.train);
-  stream.skip(batch.before(step - 1) - batch.before(from.path.empty() ? 0 : from.step));
-  return stream;
+  auto stream = stream_of(before);
+  stream.skip(batch.before(step - 1) - batch.before(before));
+  if (after > 0) {
+    auto there = stream;
+    there.skip(batch.before(after) - batch.before(step - 1));
+    const auto stands = stream_of(after);
+    for (std::size_t i = 0; i < data.train.size(); ++i)
+      BESSEMER_CHECK_DATA(there.sources()[i].rows == stands.sources()[i].rows, run,
+                          ": the blend was changed between steps ", before, " and ", after,
+                          ", and no checkpoint of that moment is left: what step ", step, " saw cannot be told");
+  } else {
+    fmt::print(stderr, "note: step {} is in no checkpoint yet; this is what it will see with the options as they are\n",
+               step);
+  }
+  return {config, std::move(data), std::move(stream)};
 }
 
 /// Its documents, each with how much of it counts.
@@ -139,8 +187,10 @@ void show_row(const Arguments& arguments, const data::Tokenizer& tokenizer, cons
     begin = end;
   }
   if (arguments.flag("json")) return print(out);
-  fmt::print("=== row {} | row {} of {}, epoch {}\n", out["row"].get<int64_t>(), out["row_of_source"].get<int64_t>(),
-             out["source"].get<std::string>(), out["epoch"].get<int64_t>());
+  const auto cut = out["sequence"].get<int64_t>();
+  fmt::print("=== row {} | row {} of {}, epoch {}{}\n", out["row"].get<int64_t>(), out["row_of_source"].get<int64_t>(),
+             out["source"].get<std::string>(), out["epoch"].get<int64_t>(),
+             cut < rows.sequence ? fmt::format(" | cut into sequences of {}", cut) : "");
   for (const auto& document : out["documents"]) {
     const auto wanted = document["counted"].get<int64_t>();
     fmt::print("--- position {}: {} tokens, {}\n", document["position"].get<int64_t>(),
@@ -152,20 +202,15 @@ void show_row(const Arguments& arguments, const data::Tokenizer& tokenizer, cons
 }
 
 void show_step(const Arguments& arguments, const std::string& run, int64_t step) {
-  const std::string path = run + "/config.ini";
-  BESSEMER_CHECK_DATA(std::filesystem::exists(path), run, " is no run (it has no config.ini); --step is for runs");
-  const auto parsed = configs::parse({"", data::read_file(path), {}, {}});
-  configs::refuse(parsed.problems);
-  const auto& config = parsed.config;
+  auto [config, data, stream] = moment_of(run, step);
   const Part part = part_of(arguments, config);
-  const auto data = data::Mixture::open(config.data, config.model.sequence, false);
   const auto tokenizer = data::open_tokenizer(data::directories_of(config.data).front());
-  auto stream = stream_before(run, config, data, step);
-  const int64_t share = trainer::batch_of(config.train).at(step - 1) / part.dp_size;
-  data::Loader loader(data.corpora(), stream, {part.dp_rank, part.dp_size, share, trainer::batch_of(config.train), 1},
-                      step - 1);
+  const auto batch = trainer::batch_of(config.train);
+  const int64_t share = batch.at(step - 1) / part.dp_size;
+  data::Loader loader(data.corpora(), stream, {part.dp_rank, part.dp_size, share, batch, 1}, step - 1);
   const data::Rows rows = loader.next();
   stream.skip(part.dp_rank * share);
+  const int64_t cut = data::Ramp(config.train.sequence_ramp, rows.sequence).at(step - 1);
   for (std::size_t at = 0; at < rows.rows.size(); ++at) {
     const auto row = stream.take(1).front();
     show_row(arguments, *tokenizer,
@@ -173,8 +218,8 @@ void show_step(const Arguments& arguments, const std::string& run, int64_t step)
               {"row", rows.rows[at]},
               {"source", data.train[row.source].name},
               {"epoch", stream.epoch(row)},
-              {"row_of_epoch", row.index % data.train[row.source].corpus->rows()},
-              {"row_of_source", stream.window(row)}},
+              {"row_of_source", stream.window(row)},
+              {"sequence", cut}},
              rows, at);
   }
 }

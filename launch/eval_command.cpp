@@ -33,7 +33,8 @@ const std::vector<Flag>& flags() {
 
 std::string help() {
   return "example:\n  bessemer eval --model runs/tiny --data data/tiny --split val\n\n"
-         "Loss (nats per token), perplexity and bits per byte of text over whole sequences of a split.\n\n" +
+         "Loss (nats per token), perplexity and bits per byte of text over a split, cut into rows as the run's data.mode has\n"
+         "it.\n\n" +
          flags_help(flags());
 }
 
@@ -64,8 +65,13 @@ Sums evaluate(const Loaded& loaded, const data::Corpus& corpus, int64_t windows,
       rows.rows.push_back(w);
       rows.tokens.resize(rows.tokens.size() + static_cast<std::size_t>(row));
       const auto window = std::span<int64_t>(rows.tokens).last(static_cast<std::size_t>(row));
-      corpus.read_row(w, {window, {}, {}});
-      for (const int64_t target : window.subspan(1)) sums.bytes += bytes.at(static_cast<std::size_t>(target));
+      const std::size_t positions = corpus.has_documents() ? window.size() - 1 : 0;
+      rows.starts.resize(rows.starts.size() + positions), rows.counted.resize(rows.counted.size() + positions);
+      const auto counted = std::span<uint8_t>(rows.counted).last(positions);
+      corpus.read_row(w, {window, std::span<int64_t>(rows.starts).last(positions), counted});
+      for (std::size_t i = 1; i < window.size(); ++i) {
+        if (counted.empty() || counted[i - 1] != 0) sums.bytes += bytes.at(static_cast<std::size_t>(window[i]));
+      }
     }
     const auto loss = loaded.model->loss(data::make_batch(rows, loaded.config.data.objective, device),
                                          {loaded.config.run.seed, 0, false});
@@ -80,7 +86,9 @@ int eval(const Words& words) {
   refuse_many_processes("eval");
   const Loaded loaded = load_model(a.text("model"), device_named(a.text("device")), a.count("threads"));
   BESSEMER_CHECK(a.count("batch") > 0, "--batch is 0; choose at least 1");
-  const auto corpus = data::Corpus::open(a.text("data"), a.text("split"), {loaded.config.model.sequence});
+  const auto corpus =
+      data::Corpus::open(a.text("data"), a.text("split"),
+                         {loaded.config.model.sequence, loaded.config.data.mode, loaded.config.data.document_mask});
   const auto tokenizer = data::open_tokenizer(a.text("data"));
   const bool same = loaded.tokenizer.empty() || data::load_tokenizer(loaded.tokenizer)->sha256() == tokenizer->sha256();
   BESSEMER_CHECK_DATA(same, a.text("data"), " was made with another tokenizer than ", loaded.checkpoint,

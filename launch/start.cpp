@@ -25,7 +25,8 @@ void refuse_changes(const std::string& where, const std::string& text, const con
                       "; if it was damaged, write it anew from `bessemer ckpt info` of a checkpoint, or remove it");
   std::string message;
   for (const auto& d : configs::changed(before.config, now)) {
-    message += concat(message.empty() ? "" : "\n", d.option, " was ", d.before, " in ", where, " and is now ", d.after,
+    message += concat(message.empty() ? "" : "\n", d.option, " was ", d.before.empty() ? "empty" : d.before, " in ",
+                      where, " and is now ", d.after.empty() ? "empty" : d.after,
                       "; a run keeps it to its end: set it back, or choose another run.dir");
   }
   BESSEMER_CHECK(message.empty(), message);

@@ -35,7 +35,7 @@ PeakFlops peak_flops(Precision precision, at::Device device) {
   if (peak.per_second > 0) return peak;
   // fp16, and bf16 without instructions for it, are slow on CPUs: 512^3 would take a second.
   double first = 1e9;  // of several: the very first one makes threads and buffers
-  for (int i = 0; i < 3; ++i) first = std::min(first, seconds_of_product(256, precision));
+  for (int i = 0; i < 10 && (i < 3 || first > 0.02); ++i) first = std::min(first, seconds_of_product(256, precision));
   const bool slow = first > 0.02;
   const int64_t n = slow ? 256 : 512;
   const int rounds = slow ? 2 : 4;

@@ -34,8 +34,8 @@ class Runner {
 
   RunEnd go() {
     if (end_.step > 0) journal_.note(fmt::format("resumed at step {} from {}", end_.step, parts_.resume_from));
-    for (const auto& note : resumed_.notes) journal_.note(note);
-    auto loader = make_loader(parts_.data.corpora(), resumed_.stream, batch_, end_.step);
+    for (const auto& note : resumed_.stream.notes) journal_.note(note);
+    auto loader = make_loader(parts_.data.corpora(), resumed_.stream.rows, batch_, end_.step);
     const NextBatch next = [&] {
       return data::make_batch(loader.next(), parts_.objective, trainer_.grid().device, sequence_.at(end_.step));
     };
@@ -58,7 +58,7 @@ class Runner {
   void step(const NextBatch& next) {
     parts_.directory.check_held();
     const auto result = trainer_.step(next, votes());
-    resumed_.stream.skip(batch_.at(end_.step));
+    resumed_.stream.rows.skip(batch_.at(end_.step));
     end_.step = result.step;
     journal_.step(result);
     if (!measured_) journal_.memory(), measured_ = true;
@@ -95,7 +95,7 @@ class Runner {
   bool limit_reached() {
     const auto& train = trainer_.options().train;
     const auto counters = trainer_.counters();
-    const auto rows = static_cast<double>(resumed_.stream.row());
+    const auto rows = static_cast<double>(resumed_.stream.rows.row());
     if (train.steps > 0 && end_.step >= train.steps) limit_ = fmt::format("all {} steps are done", train.steps);
     if (train.tokens > 0 && counters.tokens >= train.tokens)
       limit_ = fmt::format("{} tokens are done", counters.tokens);

@@ -35,6 +35,7 @@ struct SourceBefore {
   int64_t rows = 0;
   int64_t blended = 0;  ///< since the shares were what they are
   uint64_t share = 1;
+  bool read = true;  ///< no: by an earlier blend
 };
 
 /// By dataset id. A checkpoint of a version without blends names one, which had given every row.
@@ -47,20 +48,22 @@ std::map<std::string, SourceBefore> sources_before(const CheckpointReader& check
   }
   for (const auto& source : data.at("sources")) {
     SourceBefore& one = all[source.at("id")];
-    one = {source.at("rows"), source.value("blended", int64_t{0}), source.value("share", uint64_t{1})};
+    one = {source.at("rows"), source.value("blended", int64_t{0}), source.value("share", uint64_t{1}),
+           source.value("read", true)};
     BESSEMER_CHECK_DATA(one.rows >= 0 && one.blended >= 0 && one.share > 0, checkpoint.path(),
                         ": says that a source has given ", one.rows, " rows");
   }
   return all;
 }
 
-nlohmann::json sources_json(const data::Mixture& data, const data::Sampler& stream) {
+nlohmann::json sources_json(const data::Mixture& data, const Stream& stream) {
   auto all = nlohmann::json::array();
   for (std::size_t i = 0; i < data.train.size(); ++i) {
-    const auto& at = stream.sources()[i];
+    const auto& at = stream.rows.sources()[i];
     all.push_back({{"id", data.train[i].corpus->content_id()}, {"rows", at.rows}});
     if (data.train.size() > 1) all.back().update({{"share", at.share}, {"blended", at.blended}});
   }
+  for (const auto& [id, rows] : stream.resting) all.push_back({{"id", id}, {"rows", rows}, {"read", false}});
   return all;
 }
 
@@ -80,29 +83,31 @@ nlohmann::json layout_json(const Trainer& trainer) {
           {"virtual_dp", parallel.virtual_dp}};
 }
 
-nlohmann::json state_json(const Trainer& trainer, const data::Mixture& data, const data::Sampler& stream) {
+nlohmann::json state_json(const Trainer& trainer, const data::Mixture& data, const Stream& stream) {
   const auto counters = trainer.counters();
   const auto& scale = counters.loss_scale;
-  return {
-      {"step", counters.step},
-      {"updates", counters.updates},
-      {"tokens", counters.tokens},
-      {"loss_scale",
-       {{"scale", scale.scale},
-        {"good_steps", scale.good_steps},
-        {"bad_steps_left", scale.bad_steps_left},
-        {"skipped", scale.skipped}}},
-      {"seed", trainer.options().seed},
-      {"data",
-       {{"tokenizer_sha256", data.tokenizer_sha256()}, {"row", stream.row()}, {"sources", sources_json(data, stream)}}},
-      {"layout", layout_json(trainer)}};
+  return {{"step", counters.step},
+          {"updates", counters.updates},
+          {"tokens", counters.tokens},
+          {"loss_scale",
+           {{"scale", scale.scale},
+            {"good_steps", scale.good_steps},
+            {"bad_steps_left", scale.bad_steps_left},
+            {"skipped", scale.skipped}}},
+          {"seed", trainer.options().seed},
+          {"data",
+           {{"tokenizer_sha256", data.tokenizer_sha256()},
+            {"row", stream.rows.row()},
+            {"sources", sources_json(data, stream)}}},
+          {"layout", layout_json(trainer)}};
 }
 
 void refuse_other_data(const CheckpointReader& checkpoint, const data::Mixture& data) {
   const auto& state = checkpoint.state().at("data");
   const auto before = sources_before(checkpoint);
   const bool any = std::any_of(data.train.begin(), data.train.end(), [&](const data::Source& source) {
-    return before.contains(source.corpus->content_id());
+    const auto found = before.find(source.corpus->content_id());
+    return found != before.end() && found->second.read;
   });
   BESSEMER_CHECK_DATA(any, checkpoint.path(), " was trained on other data (dataset ",
                       before.empty() ? "?" : before.begin()->first, ", ", data.train.front().name, " holds ",
@@ -115,19 +120,23 @@ void refuse_other_data(const CheckpointReader& checkpoint, const data::Mixture& 
                       "); give data.path or data.blend as it was, or start a new run in another run.dir");
 }
 
-data::Sampler stream_at(uint64_t seed, const TrainOptions& train, const data::Mixture& data,
-                        const CheckpointReader* checkpoint, std::vector<std::string>& notes) {
+Stream stream_at(uint64_t seed, const TrainOptions& train, const data::Mixture& data,
+                 const CheckpointReader* checkpoint) {
   auto sources = data.sources();
-  if (checkpoint == nullptr) return {seed, std::move(sources)};
+  if (checkpoint == nullptr) return {{seed, std::move(sources)}, {}, {}};
   const auto& state = checkpoint->state().at("data");
   auto before = sources_before(*checkpoint);
   const int64_t row =
       state.contains("id") ? batch_of(train).before(checkpoint->step()) : state.at("row").get<int64_t>();
   BESSEMER_CHECK_DATA(row >= 0, checkpoint->path(), ": stands at row ", row, " of its data");
-  bool same = before.size() == sources.size();
+  const auto read = std::count_if(before.begin(), before.end(), [](const auto& source) { return source.second.read; });
+  bool same = read == static_cast<int64_t>(sources.size());
+  std::map<std::string, int64_t> resting;
+  std::vector<std::string> notes;
   for (std::size_t i = 0; i < sources.size(); ++i) {
     const auto found = before.find(data.train[i].corpus->content_id());
-    same = same && found != before.end() && (sources.size() == 1 || found->second.share == sources[i].share);
+    same = same && found != before.end() && found->second.read &&
+           (sources.size() == 1 || found->second.share == sources[i].share);
     if (found == before.end()) {
       notes.push_back(concat("a new source, from its beginning: ", data.train[i].name));
       continue;
@@ -136,12 +145,15 @@ data::Sampler stream_at(uint64_t seed, const TrainOptions& train, const data::Mi
     sources[i].blended = found->second.blended;
     before.erase(found);
   }
-  for (const auto& [id, source] : before) notes.push_back(concat("a source is read no more: dataset ", id));
+  for (const auto& [id, source] : before) {
+    resting[id] = source.rows < 0 ? row : source.rows;
+    if (source.read) notes.push_back(concat("a source is read no more: dataset ", id));
+  }
   if (!same) {
     for (auto& source : sources) source.blended = 0;
     notes.push_back("the blend has changed; each source goes on where it stands");
   }
-  return {seed, std::move(sources), row};
+  return {{seed, std::move(sources), row}, std::move(resting), std::move(notes)};
 }
 
 void take_threads(const TrainerOptions& options, const CheckpointReader& checkpoint) {
@@ -152,9 +164,10 @@ void take_threads(const TrainerOptions& options, const CheckpointReader& checkpo
 }
 
 Resumed resume(Trainer& trainer, const RunParts& parts) try {
-  std::vector<std::string> notes;
-  if (parts.resume_from.empty())
-    return {-1, stream_at(trainer.options().seed, trainer.options().train, parts.data, nullptr, notes), {}};
+  const auto stream = [&](const CheckpointReader* checkpoint) {
+    return stream_at(trainer.options().seed, trainer.options().train, parts.data, checkpoint);
+  };
+  if (parts.resume_from.empty()) return {-1, stream(nullptr)};
   const auto reader = CheckpointReader::open(parts.resume_from);
   refuse_other_data(reader, parts.data);
   const auto& state = reader.state();
@@ -169,8 +182,7 @@ Resumed resume(Trainer& trainer, const RunParts& parts) try {
   if (trainer.options().train.precision == Precision::kFp16 && was_fp16(reader))
     counters.loss_scale = {scale.at("scale"), scale.at("good_steps"), scale.at("bad_steps_left"), scale.at("skipped")};
   trainer.restore(counters);
-  auto stream = stream_at(trainer.options().seed, trainer.options().train, parts.data, &reader, notes);
-  return {counters.step, std::move(stream), std::move(notes)};
+  return {counters.step, stream(&reader)};
 } catch (const nlohmann::json::exception& error) {
   fail(ExitCode::kBadData, parts.resume_from, ": its state is not what a checkpoint holds: ", error.what());
 }

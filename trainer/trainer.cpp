@@ -105,7 +105,10 @@ StepResult Trainer::step(const NextBatch& next, const Votes& votes) {
   // Gradients are of loss_scale * sum / nominal; what is wanted is the mean over the tokens that counted.
   const double scale = loss_scale_.scale();
   const double count = static_cast<double>(totals.weight);
-  const double unscale = count > 0 ? totals.nominal / (count * scale) : 0.0;
+  BESSEMER_CHECK_DATA(count > 0, "step ", step_ + 1,
+                      ": no target of its rows counts: their documents have one token each; use other data, a larger "
+                      "train.global_batch, or data.mode = packed");
+  const double unscale = totals.nominal / (count * scale);
   result.loss = totals.loss.value() / count;
   result.grad_norm = std::sqrt(totals.squares.value()) * unscale;
   result.loss_scale = scale;
@@ -216,6 +219,8 @@ double Trainer::evaluate(const NextBatch& next, int64_t batches) {
     totals.weight += loss.weight;
   }
   sum_over_ranks(totals);
+  BESSEMER_CHECK_DATA(totals.weight > 0,
+                      "no target of a validation set counts: its documents have one token each; leave it out");
   return totals.loss.value() / static_cast<double>(totals.weight);
 }
 

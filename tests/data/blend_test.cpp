@@ -38,6 +38,8 @@ TEST(Blend, SharesBySize) {
   EXPECT_THAT(shares_by_size(tokens, 1), ElementsAre(4u, 1u));
   const auto flat = shares_by_size(tokens, 2);  // square roots: 2 to 1
   EXPECT_EQ(flat[0], 2 * flat[1]);
+  const auto steep = shares_by_size(std::vector<int64_t>{10'000'000'000, 9'000'000'000}, 1e-3);
+  EXPECT_GT(steep[0], 1'000'000 * steep[1]);
   const auto flatter = shares_by_size(tokens, 1e6);
   EXPECT_NEAR(static_cast<double>(flatter[0]) / static_cast<double>(flatter[1]), 1, 1e-5);
 }

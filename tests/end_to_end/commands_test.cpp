@@ -73,6 +73,26 @@ TEST_F(Commands, WhatARankSeesIsItsPartOfTheStep) {
   EXPECT_EQ(positions, 16);
   EXPECT_NE(show({"--step", "2"}), whole);
   EXPECT_THAT(show({"--step", "3", "--rank", "2", "--ranks", "2"}), HasSubstr("is none of the 2 ranks"));
+  EXPECT_THAT(show({"--step", "4"}), HasSubstr("the run has 3 steps"));
+  EXPECT_THAT(show({}), HasSubstr("is a run: give --step"));
+}
+
+TEST_F(Commands, WhatAStepSawIsToldAfterTheBlendHasChanged) {
+  const std::string other = tests::make_data(files_.files(), "other", 5, 1000);
+  const auto train = [&](const std::string& blend, int64_t steps, const std::string& keep) {
+    return files_.run(
+        files_.train("a", {"--data.path", "", "--data.blend=" + blend, "--checkpoint.every=2", "--train.eval_every=0",
+                           "--train.steps=" + std::to_string(steps), "--checkpoint.keep=" + keep}));
+  };
+  const auto show = [&] { return run({"data", "show", files_.dir("a"), "--json", "--step", "3"}).text; };
+  ASSERT_EQ(train("1 " + files_.data() + ", 1 " + other, 4, "9").code, 0);
+  const std::string then = show();
+  ASSERT_THAT(then, HasSubstr("other"));
+  const auto more = train(files_.data(), 8, "9");
+  ASSERT_EQ(more.code, 0) << more.text;
+  EXPECT_EQ(show(), then);
+  ASSERT_EQ(train(files_.data(), 10, "1").code, 0);
+  EXPECT_THAT(show(), HasSubstr("what step 3 saw cannot be told")) << "no checkpoint of then is left";
 }
 
 TEST_F(Commands, AnImportedFileTrainsAsTheShardsItCameFrom) {

@@ -148,7 +148,15 @@ TEST_F(Resume, OfABlendGoesOnInEachSourceOnAnyDp) {
   ASSERT_EQ(train(dir("other"), {2, 1}).step, kSteps);
   const auto other = rows_of(checkpoint_path(dir("other"), kSteps));
   const int64_t half = options_.train.global_batch * (kSteps - 10) / 2;
-  EXPECT_EQ(other, (std::vector<int64_t>{at10[2] + half, at10[0] + half}));
+  EXPECT_EQ(other, (std::vector<int64_t>{at10[2] + half, at10[0] + half, at10[1]})) << "the third rests";
+
+  die_after(dir("other"), 20, dir("back"));
+  const auto at20 = rows_of(checkpoint_path(dir("other"), 20));
+  source_.blend = {{source_.blend[1].path, 1}, {files_.file("second"), 1}};
+  ASSERT_EQ(train(dir("back"), {2, 1}).step, kSteps);
+  const int64_t step = options_.train.global_batch / 2;
+  EXPECT_EQ(rows_of(checkpoint_path(dir("back"), kSteps)),
+            (std::vector<int64_t>{at20[1] + step, at10[1] + step, at20[0]}));
 }
 
 TEST_F(Resume, InTheMiddleOfABatchRampGoesOnBitForBit) {
