@@ -18,9 +18,21 @@ struct Decimal {
   int digits = 0;
 };
 
+/// Without spaces and tabs at its ends.
 std::string_view trimmed(std::string_view text) {
   const auto begin = text.find_first_not_of(" \t"), end = text.find_last_not_of(" \t");
   return begin == text.npos ? std::string_view() : text.substr(begin, end - begin + 1);
+}
+
+/// What stands between the commas of an option's list, trimmed; one empty part for an empty text.
+std::vector<std::string_view> comma_parts(std::string_view text) {
+  std::vector<std::string_view> parts;
+  for (std::size_t begin = 0; begin <= text.size();) {
+    const auto end = std::min(text.find(',', begin), text.size());
+    parts.push_back(trimmed(text.substr(begin, end - begin)));
+    begin = end + 1;
+  }
+  return parts;
 }
 
 /// "0.7", "70%", "3B", "1.5M"; false where it is none.
@@ -83,10 +95,7 @@ void make_whole(std::vector<Decimal>& numbers, std::vector<Share>& shares, const
 std::vector<Share> parse_blend(const std::string& text) {
   std::vector<Share> shares;
   std::vector<Decimal> numbers;
-  for (std::size_t begin = 0; begin <= text.size();) {
-    const auto end = std::min(text.find(',', begin), text.size());
-    const auto part = trimmed(std::string_view(text).substr(begin, end - begin));
-    begin = end + 1;
+  for (const auto part : comma_parts(text)) {
     BESSEMER_CHECK(!part.empty(), "'", text, "' has a source without a name; write for example 0.7 web, 0.3 code");
     const auto space = part.find_first_of(" \t");
     Decimal number;
@@ -125,9 +134,8 @@ std::string blend_text(const std::vector<Share>& blend) {
 
 std::vector<NamedPath> parse_named_paths(const std::string& text) {
   std::vector<NamedPath> all;
-  for (std::size_t begin = 0; begin <= text.size() && !trimmed(text).empty();) {
-    const auto end = std::min(text.find(',', begin), text.size());
-    const auto part = trimmed(std::string_view(text).substr(begin, end - begin));
+  if (trimmed(text).empty()) return all;
+  for (const auto part : comma_parts(text)) {
     const auto equals = std::min(part.find('='), part.size());
     const std::string name(trimmed(part.substr(0, equals))),
         path(trimmed(part.substr(std::min(equals + 1, part.size()))));
@@ -135,7 +143,6 @@ std::vector<NamedPath> parse_named_paths(const std::string& text) {
                    "' is no named set; write NAME=DIR, for example web=data/web");
     for (const auto& other : all) BESSEMER_CHECK(other.name != name, "two sets are called '", name, "'; rename one");
     all.push_back({name, path});
-    begin = end + 1;
   }
   return all;
 }
