@@ -203,6 +203,8 @@ void list(List& v, parallel::ParallelOptions& o) {
   v.count("parallel.threads", o.threads, 0, kMayChange,
           "compute threads per rank; 0: usable cores / ranks on this host");
   v.count("parallel.bucket_mb", o.bucket_mb, 1, kMayChange, "size of a gradient bucket, MiB");
+  v.yes_no("parallel.deterministic", o.deterministic, kMayChange,
+           "on GPUs: same run, same bits; no: faster attention (GPT-2 on an H200: 7 to 16 % more tokens/s)");
   v.yes_no("parallel.share_gpu", o.share_gpu, kMayChange,
            "several ranks on one GPU: only to try NCCL on a machine that has one");
 }

@@ -17,15 +17,19 @@ Batch make_batch(const Rows& rows, ObjectiveKind, at::Device device, int64_t seq
     return x.clone(at::MemoryFormat::Contiguous).view({b * pieces, s});
   };
   const auto all = of_rows(rows.tokens.data(), width + 1, at::kLong);
+  // A copy from pageable memory would wait for all that the GPU has been given so far.
+  const auto there = [&](const at::Tensor& x) {
+    return device.is_cpu() ? x : x.pin_memory().to(device, /*non_blocking=*/true);
+  };
   Batch batch;
   batch.first_row = rows.rows.empty() ? 0 : rows.rows.front() * pieces;
-  batch.tensors["tokens"] = cut(all.narrow(1, 0, width)).to(device);
-  batch.tensors["targets"] = cut(all.narrow(1, 1, width)).to(device);
+  batch.tensors["tokens"] = there(cut(all.narrow(1, 0, width)));
+  batch.tensors["targets"] = there(cut(all.narrow(1, 1, width)));
   if (!rows.starts.empty()) {
     const auto begins = at::arange(pieces, at::kLong).mul_(s).repeat({b}).unsqueeze(1);  // of each piece in its row
     const auto starts = cut(of_rows(rows.starts.data(), width, at::kLong));
-    batch.tensors["starts"] = (starts - begins).clamp_min_(0).to(device);
-    batch.tensors["loss_mask"] = cut(of_rows(rows.counted.data(), width, at::kByte)).to(at::kFloat).to(device);
+    batch.tensors["starts"] = there((starts - begins).clamp_min_(0));
+    batch.tensors["loss_mask"] = there(cut(of_rows(rows.counted.data(), width, at::kByte)).to(at::kFloat));
   }
   return batch;
 }

@@ -75,7 +75,7 @@ std::string differences(const json& then, const json& now, const std::map<std::s
 
 }  // namespace
 
-nlohmann::ordered_json environment(const at::Device& device) {
+nlohmann::ordered_json environment(const at::Device& device, bool deterministic) {
   nlohmann::ordered_json out;
   out["bessemer"] = BESSEMER_VERSION;
   out["binary"] = binary();
@@ -86,6 +86,7 @@ nlohmann::ordered_json environment(const at::Device& device) {
   out["processor"] = processor();
   out["instruction set"] = instruction_set();
   out["device"] = parallel::describe_device(device);
+  if (!device.is_cpu() && !deterministic) out["deterministic"] = "no";
   return out;
 }
 
@@ -105,6 +106,8 @@ std::string promise(const json& now, const json& then) {
   const json& layout = now.at("layout");
   const int64_t virtual_dp = layout.at("virtual_dp");
   const std::string elastic = fmt::format("any dp that divides {}, with or without ZeRO", virtual_dp);
+  if (now.at("environment").contains("deterministic"))
+    return "same numbers within rounding, not bit for bit: parallel.deterministic is off";
   if (then.is_null()) {
     return "same bits: this command repeats the run, and a resume on this layout goes on, bit for bit; " +
            (virtual_dp > 0 ? "so on " + elastic

@@ -8,7 +8,8 @@ namespace bessemer::launch {
 
 /// What decides the bits of a run besides its options, as texts: program and build, loaded libraries, processor,
 /// device. Kept in every checkpoint.
-nlohmann::ordered_json environment(const at::Device& device);
+/// \param deterministic  parallel.deterministic
+nlohmann::ordered_json environment(const at::Device& device, bool deterministic);
 
 /// Collective. Error (69) on every rank unless all run the same program with the same libraries on the same data; names
 /// what differs, and on which rank. Processors may differ: `promise` says what that means.

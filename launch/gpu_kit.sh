@@ -2,19 +2,19 @@
 # Packs the `cuda` build for a GPU machine that has a driver, LibTorch 2.11+cu130 (a Python torch will do) and Python, but no
 # MPI, HDF5 or Boost: the binary, the GPU tests, a relocated Open MPI and every shared library outside glibc and LibTorch.
 #
-#   launch/gpu_kit.sh [OUT.tar.zst]      (default build/gpu-kit.tar.zst)
-#   there:  mkdir kit && tar xf gpu-kit.tar.zst -C kit && kit/run.sh
+#   launch/gpu_kit.sh [OUT.tar.gz]      (default build/gpu-kit.tar.gz)
+#   there:  mkdir kit && tar xf gpu-kit.tar.gz -C kit && kit/run.sh
 #
 # Needs nvcc and NCCL here. On the other machine BUNDLE_TORCH may name the folder that holds torch/ and nvidia/.
 set -euo pipefail
 cd "$(dirname "$0")/.."
-out=$(realpath -m "${1:-build/gpu-kit.tar.zst}")
+out=$(realpath -m "${1:-build/gpu-kit.tar.gz}")
 system=usr/lib/x86_64-linux-gnu
 limit_mb=60
 
 launch/setup.sh
-missing=$(for tool in zstd strip; do command -v "$tool" > /dev/null || echo "$tool"; done)
-[ -z "$missing" ] || { echo "gpu_kit: missing: $missing (apt-get install zstd binutils)" >&2; exit 69; }
+missing=$(for tool in gzip strip; do command -v "$tool" > /dev/null || echo "$tool"; done)
+[ -z "$missing" ] || { echo "gpu_kit: missing: $missing (apt-get install gzip binutils)" >&2; exit 69; }
 cmake --preset cuda
 cmake --build --preset cuda
 
@@ -49,7 +49,7 @@ export OMPI_MCA_rmaps_base_oversubscribe=1 OMPI_MCA_hwloc_base_binding_policy=no
 # Open MPI will not start even one process where there is no ssh.
 command -v ssh > /dev/null || export OMPI_MCA_plm=isolated
 ENV
-tar -C "$kit" --zstd -cf "$out" .
+tar -C "$kit" -czf "$out" .
 size_mb=$(($(stat -c %s "$out") / 1048576))
 echo "gpu_kit: $out ($size_mb MB)"
 [ "$size_mb" -le $limit_mb ] || { echo "gpu_kit: more than $limit_mb MB" >&2; exit 70; }

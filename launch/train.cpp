@@ -158,8 +158,8 @@ void take_initial_weights(const configs::RunConfig& config, trainer::Trainer& tr
 
 /// What the job runs on and promises, agreed on and said. \return the environment, for checkpoints.
 nlohmann::ordered_json say_promise(const Start& start, const trainer::Trainer& trainer, const parallel::World& world,
-                                   const Corpora& data) {
-  auto here = environment(trainer.grid().device);
+                                   const Corpora& data, bool deterministic) {
+  auto here = environment(trainer.grid().device, deterministic);
   std::string identity;
   for (const auto* sources : {&data.mixture.train, &data.mixture.validation}) {
     for (const auto& source : *sources)
@@ -192,7 +192,7 @@ int train(const Words& words, parallel::World& world, trainer::StopRequests& sto
   const auto account = trainer::account_memory(*model, trainer_options(config), grid.topology,
                                                trainer::copy_of(config.checkpoint, !grid.device.is_cpu()));
   say_start(config, world, grid, threads, data, account);
-  const auto here = say_promise(start, trainer, world, data);
+  const auto here = say_promise(start, trainer, world, data, config.parallel.deterministic);
   if (start.resume_from.empty() && !config.run.init_from.empty()) take_initial_weights(config, trainer, world);
   agree(world.group(), world.host(), [&] {  // now that nothing can refuse this start
     if (world.rank() == 0) start.directory.write_config(configs::to_text(config));

@@ -1,3 +1,5 @@
+#include <ATen/Context.h>
+#include <c10/cuda/CUDAStream.h>
 #include <cuda_runtime_api.h>
 
 #include "parallel/device.h"
@@ -14,11 +16,17 @@ int gpu_count(std::string& why) {
   return 0;
 }
 
-at::Device use_gpu(int index) {
+at::Device use_gpu(int index, bool deterministic) {
   const cudaError_t status = cudaSetDevice(index);
   BESSEMER_CHECK_ENV(status == cudaSuccess, "cudaSetDevice(", index, ") failed: ", cudaGetErrorString(status));
+  // cuBLAS repeats itself only with a workspace of its own, of one of the sizes it names; set before its first use.
+  if (deterministic) setenv("CUBLAS_WORKSPACE_CONFIG", ":4096:8", /*overwrite=*/0);
+  at::globalContext().setDeterministicAlgorithms(deterministic, /*warn_only=*/false);
+  at::globalContext().setDeterministicFillUninitializedMemory(false);
   return {at::kCUDA, static_cast<c10::DeviceIndex>(index)};
 }
+
+void* current_stream(at::Device device) { return c10::cuda::getCurrentCUDAStream(device.index()).stream(); }
 
 std::string describe_device(at::Device device) {
   if (!device.is_cuda()) return "cpu";

@@ -8,11 +8,13 @@ int gpu_count(std::string& why) {
   return 0;
 }
 
-at::Device use_gpu(int) {
+at::Device use_gpu(int, bool) {
   std::string why;
   gpu_count(why);
   fail(ExitCode::kEnvironment, "a GPU was asked for, but ", why);
 }
+
+void* current_stream(at::Device) { return nullptr; }
 
 std::string describe_device(at::Device) { return "cpu"; }
 

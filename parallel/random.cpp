@@ -5,6 +5,8 @@
 #include <cmath>
 #include <cstring>
 
+#include "parallel/philox.h"
+
 // Every result is exact integer arithmetic or single IEEE operations that no compiler here fuses (-std=c++20 does not
 // contract), so that all instruction sets give the same bits.
 namespace bessemer::parallel {
@@ -14,18 +16,6 @@ constexpr int kCounters = 64;          // Philox calls per block
 constexpr int kBlock = 4 * kCounters;  // elements per block; element i is word i % 4 of counter i / 4
 
 #define BESSEMER_INLINE inline __attribute__((always_inline))  // into each clone
-
-BESSEMER_INLINE void philox_rounds(uint32_t& c0, uint32_t& c1, uint32_t& c2, uint32_t& c3, uint32_t k0, uint32_t k1) {
-  for (int round = 0; round < 10; ++round) {
-    const uint64_t a = uint64_t{0xD2511F53u} * c0;
-    const uint64_t b = uint64_t{0xCD9E8D57u} * c2;
-    const uint32_t next0 = static_cast<uint32_t>(b >> 32) ^ c1 ^ k0;
-    const uint32_t next2 = static_cast<uint32_t>(a >> 32) ^ c3 ^ k1;
-    c1 = static_cast<uint32_t>(b), c3 = static_cast<uint32_t>(a);
-    c0 = next0, c2 = next2;
-    k0 += 0x9E3779B9u, k1 += 0xBB67AE85u;
-  }
-}
 
 using Words = uint32_t[4][kCounters];
 
@@ -174,7 +164,7 @@ void fill_keep_mask(uint64_t key, uint64_t begin, float p, std::span<uint8_t> ou
     std::fill(out.begin(), out.end(), uint8_t{0});
     return;
   }
-  const auto least = static_cast<uint32_t>(std::min(0x1p32 - 1, std::max(0.0, static_cast<double>(p)) * 0x1p32));
+  const uint32_t least = least_kept(p);
   over_blocks(begin, out, [&](uint64_t counter, uint8_t* at) { keep_block(key, counter, least, at); });
 }
 

@@ -1,20 +1,8 @@
-#include <cuda_bf16.h>
-#include <cuda_fp16.h>
-#include <cuda_runtime.h>
-
+#include "parallel/cuda_elements.h"
 #include "parallel/tree_sum_cuda.h"
 
 namespace bessemer::parallel {
 namespace {
-
-__device__ float widen(float x) { return x; }
-__device__ float widen(__nv_bfloat16 x) { return __bfloat162float(x); }
-__device__ float widen(__half x) { return __half2float(x); }
-__device__ long long widen(long long x) { return x; }
-__device__ void narrow(float x, float& out) { out = x; }
-__device__ void narrow(float x, __nv_bfloat16& out) { out = __float2bfloat16_rn(x); }
-__device__ void narrow(float x, __half& out) { out = __float2half_rn(x); }
-__device__ void narrow(long long x, long long& out) { out = x; }
 
 // The tree that splits at the largest power of two below the count is a binary counter: equal halves merge as soon as
 // they are whole, and what is left in the end merges from the smallest up.

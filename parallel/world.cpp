@@ -122,7 +122,7 @@ at::Device choose_device(const World& world, const ParallelOptions& options) {
       world.group().all_reduce(world.local_size() > count && !options.share_gpu ? 1 : 0, ReduceOp::kMax);
   BESSEMER_CHECK_ENV(crowded == 0, "more ranks than GPUs on a host (", world.host(), " has ", world.local_size(),
                      " ranks and ", count, " GPUs); start fewer ranks there, or set parallel.device = cpu");
-  return use_gpu(world.local_rank() % count);
+  return use_gpu(world.local_rank() % count, options.deterministic);
 }
 
 }  // namespace

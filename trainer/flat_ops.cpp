@@ -36,22 +36,28 @@ void add_and_clear(at::Tensor into, at::Tensor low) {
                    [&](int64_t begin, int64_t end) { add_and_clear_cpu(to + begin, from + begin, kind, end - begin); });
 }
 
-std::vector<double> block_squares(const at::Tensor& x, int64_t block) {
-  const int64_t n = x.numel(), blocks = (n + block - 1) / block;
+std::vector<double> block_squares(const std::vector<at::Tensor>& parts, int64_t block) {
+  const auto blocks_of = [block](const at::Tensor& x) { return (x.numel() + block - 1) / block; };
+  int64_t blocks = 0;
+  for (const auto& x : parts) blocks += blocks_of(x);
   std::vector<double> sums(static_cast<std::size_t>(blocks));
-  if (x.is_cuda()) {
-    auto on_device = at::empty({blocks}, x.options().dtype(at::kDouble));
-    block_squares_cuda(x.data_ptr<float>(), n, block, on_device.data_ptr<double>());
-    const auto host = on_device.cpu();
-    std::copy_n(host.data_ptr<double>(), blocks, sums.data());
-    return sums;
-  }
-  const float* data = x.data_ptr<float>();
-  at::parallel_for(0, blocks, kGrain / block + 1, [&](int64_t begin, int64_t end) {
-    for (int64_t b = begin; b < end; ++b) {
-      sums[static_cast<std::size_t>(b)] = sum_squares_cpu(data + b * block, std::min(block, n - b * block));
+  if (blocks == 0) return sums;
+  const bool on_gpu = parts.front().is_cuda();
+  const auto on_device = on_gpu ? at::empty({blocks}, parts.front().options().dtype(at::kDouble)) : at::Tensor();
+  double* at = on_gpu ? on_device.data_ptr<double>() : sums.data();
+  for (const auto& x : parts) {
+    const float* data = x.data_ptr<float>();
+    const int64_t n = x.numel();
+    if (on_gpu) {
+      block_squares_cuda(data, n, block, at);
+    } else {
+      at::parallel_for(0, blocks_of(x), kGrain / block + 1, [&](int64_t begin, int64_t end) {
+        for (int64_t b = begin; b < end; ++b) at[b] = sum_squares_cpu(data + b * block, std::min(block, n - b * block));
+      });
     }
-  });
+    at += blocks_of(x);
+  }
+  if (on_gpu) std::copy_n(on_device.cpu().data_ptr<double>(), blocks, sums.data());
   return sums;
 }
 

@@ -19,8 +19,9 @@ void adam_update(const AdamStep& step, at::Tensor weight, at::Tensor gradient, a
 /// into += low; low = 0. \param into fp32 [n]; \param low bf16 or fp16 [n].
 void add_and_clear(at::Tensor into, at::Tensor low);
 
-/// Sums of squares of blocks of `block` elements of fp32 `x` [n], each in a fixed order: the same bits for a block
-/// wherever it lies. inf or nan where an element is; a sum that overflows fp32 is taken again in double.
-std::vector<double> block_squares(const at::Tensor& x, int64_t block);
+/// Sums of squares of blocks of `block` elements of each of the fp32 `parts` ([n] each, on one device), one after the
+/// other, each in a fixed order: the same bits for a block wherever it lies. inf or nan where an element is; a sum that
+/// overflows fp32 is taken again in double. On a GPU it waits for the sums once.
+std::vector<double> block_squares(const std::vector<at::Tensor>& parts, int64_t block);
 
 }  // namespace bessemer::trainer

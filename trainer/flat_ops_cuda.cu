@@ -1,37 +1,74 @@
-#include <cuda_bf16.h>
-#include <cuda_fp16.h>
+#include <type_traits>
 
+#include "parallel/cuda_elements.h"
 #include "trainer/flat_kernels.h"
 
 namespace bessemer::trainer {
 namespace {
 
+using parallel::load, parallel::store;
+
 constexpr int kThreads = 256;
 
-unsigned blocks_for(int64_t n) {
-  const int64_t blocks = (n + kThreads - 1) / kThreads;
-  return static_cast<unsigned>(blocks < 132 * 16 ? blocks : 132 * 16);  // a grid stride covers the rest
-}
+unsigned blocks_for(int64_t threads) { return static_cast<unsigned>((threads + kThreads - 1) / kThreads); }
 
-__global__ void adam_kernel(AdamStep s, AdamBuffers b, int64_t n) {
+// N elements a thread, in one access each; the arrays do not overlap.
+template <class Low, int N>
+__global__ void adam_kernel(AdamStep s, int64_t n, float* __restrict__ weight, float* __restrict__ gradient,
+                            float* __restrict__ momentum, float* __restrict__ variance, Low* __restrict__ low) {
   const float keep = 1.0f - s.lr * s.weight_decay, step = s.lr / s.bias1;
-  for (int64_t i = blockIdx.x * int64_t{kThreads} + threadIdx.x; i < n; i += int64_t{gridDim.x} * kThreads) {
-    const float gradient = b.gradient[i] * s.gradient_factor;
-    b.gradient[i] = 0.0f;
-    const float m = b.momentum[i] = s.beta1 * b.momentum[i] + (1.0f - s.beta1) * gradient;
-    const float v = b.variance[i] = s.beta2 * b.variance[i] + (1.0f - s.beta2) * gradient * gradient;
-    const float w = b.weight[i] = keep * b.weight[i] - step * m / (sqrtf(v) / s.bias2_sqrt + s.eps);
-    if (b.kind == LowKind::kBf16) reinterpret_cast<__nv_bfloat16*>(b.low)[i] = __float2bfloat16_rn(w);
-    if (b.kind == LowKind::kFp16) reinterpret_cast<__half*>(b.low)[i] = __float2half_rn(w);
+  const int64_t i = (blockIdx.x * int64_t{kThreads} + threadIdx.x) * N;
+  if (i + N > n) return;
+  float w[N], g[N], m[N], v[N];
+  load<N>(gradient + i, g);
+  load<N>(momentum + i, m);
+  load<N>(variance + i, v);
+  load<N>(weight + i, w);
+#pragma unroll
+  for (int k = 0; k < N; ++k) {
+    const float unscaled = g[k] * s.gradient_factor;
+    g[k] = 0.0f;
+    m[k] = s.beta1 * m[k] + (1.0f - s.beta1) * unscaled;
+    v[k] = s.beta2 * v[k] + (1.0f - s.beta2) * unscaled * unscaled;
+    w[k] = keep * w[k] - step * m[k] / (sqrtf(v[k]) / s.bias2_sqrt + s.eps);
   }
+  store<N>(g, gradient + i);
+  store<N>(m, momentum + i);
+  store<N>(v, variance + i);
+  store<N>(w, weight + i);
+  if (low != nullptr) store<N>(w, low + i);
 }
 
-__global__ void add_kernel(float* into, uint16_t* low, LowKind kind, int64_t n) {
-  for (int64_t i = blockIdx.x * int64_t{kThreads} + threadIdx.x; i < n; i += int64_t{gridDim.x} * kThreads) {
-    into[i] += kind == LowKind::kBf16 ? __bfloat162float(reinterpret_cast<__nv_bfloat16*>(low)[i])
-                                      : __half2float(reinterpret_cast<__half*>(low)[i]);
-    low[i] = 0;
-  }
+template <class Low, int N>
+__global__ void add_kernel(float* __restrict__ into, Low* __restrict__ low, int64_t n) {
+  const int64_t i = (blockIdx.x * int64_t{kThreads} + threadIdx.x) * N;
+  if (i + N > n) return;
+  const float none[N] = {};
+  float sum[N], more[N];
+  load<N>(into + i, sum);
+  load<N>(low + i, more);
+#pragma unroll
+  for (int k = 0; k < N; ++k) sum[k] += more[k];
+  store<N>(sum, into + i);
+  store<N>(none, low + i);
+}
+
+// launch(from, n, N as a type): by fours what is aligned, one by one what is left.
+template <class F>
+void by_fours(int64_t n, bool all_aligned, F launch) {
+  const int64_t whole = all_aligned ? n / 4 * 4 : 0;
+  if (whole > 0) launch(int64_t{0}, whole, std::integral_constant<int, 4>{});
+  if (n > whole) launch(whole, n - whole, std::integral_constant<int, 1>{});
+}
+
+bool aligned(const void* pointer, std::size_t bytes) {
+  return reinterpret_cast<std::uintptr_t>(pointer) % bytes == 0;  // null is
+}
+
+template <class F>
+void with_low(LowKind kind, F f) {
+  if (kind == LowKind::kFp16) return f(__half{});
+  f(__nv_bfloat16{});
 }
 
 // A thread block per block of elements; the tree in shared memory has one order, so the bits do not depend on timing.
@@ -51,11 +88,28 @@ __global__ void squares_kernel(const float* x, int64_t n, int64_t block, double*
 }  // namespace
 
 void adam_update_cuda(const AdamStep& step, const AdamBuffers& buffers, int64_t n) {
-  if (n > 0) adam_kernel<<<blocks_for(n), kThreads>>>(step, buffers, n);
+  bool fours = aligned(buffers.low, 8);
+  for (const float* p : {buffers.weight, buffers.gradient, buffers.momentum, buffers.variance})
+    fours = fours && aligned(p, 16);
+  with_low(buffers.kind, [&](auto zero) {
+    using Low = decltype(zero);
+    by_fours(n, fours, [&](int64_t from, int64_t count, auto each) {
+      constexpr int N = decltype(each)::value;
+      const auto b = buffers.from(from);
+      adam_kernel<Low, N><<<blocks_for(count / N), kThreads>>>(step, count, b.weight, b.gradient, b.momentum,
+                                                               b.variance, reinterpret_cast<Low*>(b.low));
+    });
+  });
 }
 
 void add_and_clear_cuda(float* into, uint16_t* low, LowKind kind, int64_t n) {
-  if (n > 0) add_kernel<<<blocks_for(n), kThreads>>>(into, low, kind, n);
+  with_low(kind, [&](auto zero) {
+    using Low = decltype(zero);
+    by_fours(n, aligned(into, 16) && aligned(low, 8), [&](int64_t from, int64_t count, auto each) {
+      constexpr int N = decltype(each)::value;
+      add_kernel<Low, N><<<blocks_for(count / N), kThreads>>>(into + from, reinterpret_cast<Low*>(low + from), count);
+    });
+  });
 }
 
 void block_squares_cuda(const float* x, int64_t n, int64_t block, double* sums) {

@@ -137,13 +137,13 @@ void Gradients::clear() { state_.grads.zero_(); }
 parallel::ExactSum Gradients::own_squares() const {
   parallel::ExactSum sum;
   if (!state_.zero() && grid_.dp.rank() != 0) return sum;  // every dp rank holds the same gradients
+  std::vector<at::Tensor> parts;
   for (const auto& slot : state_.layout().slots()) {
     if (slot.parameter->replicated && grid_.tp.rank() != 0) continue;
     const Range range = state_.updated(slot);
-    if (range.empty()) continue;
-    for (const double block : block_squares(state_.grads.narrow(0, range.begin, range.size()), FlatLayout::kBlock))
-      sum.add(block);
+    if (!range.empty()) parts.push_back(state_.grads.narrow(0, range.begin, range.size()));
   }
+  for (const double block : block_squares(parts, FlatLayout::kBlock)) sum.add(block);
   return sum;
 }
 

@@ -4,6 +4,7 @@
 #include <limits>
 
 #include "models/ops/attention_cpu.h"
+#include "models/ops/on_gpu.h"
 #include "parallel/random.h"
 
 namespace bessemer::models::ops {
@@ -11,7 +12,7 @@ namespace bessemer::models::ops {
 namespace {
 
 /// 1 / (1 - p) where a probability is kept, else 0: [b, a, s_q, s_k].
-at::Tensor keep_scale(at::IntArrayRef shape, const AttentionDropout& dropout, at::Device device) {
+at::Tensor keep_scale(at::IntArrayRef shape, const AttentionDropout& dropout) {
   const int64_t rows = shape[0], heads = shape[1], block = shape[2] * shape[3];
   auto mask = at::empty(shape, at::kByte);
   for (int64_t row = 0; row < rows; ++row) {
@@ -22,7 +23,7 @@ at::Tensor keep_scale(at::IntArrayRef shape, const AttentionDropout& dropout, at
                                {begin, static_cast<std::size_t>(block)});
     }
   }
-  return mask.to(device).to(at::kFloat).div_(1.0 - dropout.p);
+  return mask.to(at::kFloat).div_(1.0 - dropout.p);
 }
 
 /// True where query i may see key j: [s_q, s_k], or [b, 1, s, s] for documents; undefined where it may see all.
@@ -43,7 +44,7 @@ at::Tensor composed(const at::Tensor& q, const at::Tensor& k, const at::Tensor& 
   if (const auto visible = visible_keys(mask, queries, keys, q.device()); visible.defined())
     scores = scores.masked_fill(visible.logical_not(), -std::numeric_limits<float>::infinity());
   auto p = at::softmax(scores, -1);
-  if (dropout.p > 0.0) p = p * keep_scale(p.sizes(), dropout, q.device());
+  if (dropout.p > 0.0) p = p * keep_scale(p.sizes(), dropout);
   return at::matmul(p, v.to(at::kFloat)).to(q.scalar_type());
 }
 
@@ -95,6 +96,70 @@ struct CpuPackedAttention : torch::autograd::Function<CpuPackedAttention> {
   }
 };
 
+/// Attention with dropout on a GPU, where LibTorch's fused kernels could not draw our masks: products of LibTorch's,
+/// our kernel between them. Keeps the dropped probabilities and makes the scores once more in the backward pass.
+struct GpuDropoutAttention : torch::autograd::Function<GpuDropoutAttention> {
+  /// a b in fp32: [n, i, j]
+  static at::Tensor wide_product(const at::Tensor& a, const at::Tensor& b) {
+    return a.scalar_type() == at::kFloat ? at::bmm(a, b) : at::bmm(a, b, at::kFloat);
+  }
+
+  static CudaProbabilities shape_of(const at::Tensor& q, int64_t keys, bool causal, const at::Tensor& starts,
+                                    const AttentionDropout& dropout) {
+    return {cuda_type(q),
+            q.size(0),
+            q.size(1),
+            q.size(2),
+            keys,
+            static_cast<float>(1.0 / std::sqrt(static_cast<double>(q.size(3)))),
+            causal,
+            starts.defined() ? starts.const_data_ptr<int64_t>() : nullptr,
+            static_cast<float>(dropout.p),
+            static_cast<float>(1.0 / (1.0 - dropout.p)),
+            dropout.key,
+            dropout.first_row,
+            dropout.first_head,
+            dropout.heads};
+  }
+
+  /// q, k, v [b, a, s, d]
+  static at::Tensor forward(AutogradContext* ctx, const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
+                            AttentionMask mask, AttentionDropout dropout) {
+    const int64_t b = q.size(0), a = q.size(1), queries = q.size(2), keys = k.size(2);
+    const auto starts = mask.starts.defined() ? mask.starts.to(q.device()).contiguous() : at::Tensor();
+    const auto q3 = q.reshape({b * a, queries, -1}), k3 = k.reshape({b * a, keys, -1}),
+               v3 = v.reshape({b * a, keys, -1});
+    const auto scores = wide_product(q3, k3.transpose(1, 2));
+    const auto lse = at::empty({b * a, queries}, scores.options());
+    const auto p = at::empty({b * a, queries, keys}, q.options());
+    probabilities_cuda(shape_of(q, keys, mask.causal, starts, dropout), scores.const_data_ptr<float>(),
+                       lse.mutable_data_ptr<float>(), written(p), stream_of(q));
+    ctx->save_for_backward({q, k3, v3, p, lse, starts});
+    ctx->saved_data["p"] = dropout.p;
+    ctx->saved_data["rest"] = std::vector<int64_t>{mask.causal, static_cast<int64_t>(dropout.key), dropout.first_row,
+                                                   dropout.first_head, dropout.heads};
+    return at::bmm(p, v3).view({b, a, queries, -1});
+  }
+
+  static tensor_list backward(AutogradContext* ctx, const tensor_list& gradients) {
+    const auto saved = ctx->get_saved_variables();
+    const auto &q = saved[0], &k3 = saved[1], &v3 = saved[2], &p = saved[3], &lse = saved[4], &starts = saved[5];
+    const auto rest = ctx->saved_data["rest"].toIntVector();
+    const int64_t b = q.size(0), a = q.size(1), queries = q.size(2), keys = k3.size(1);
+    const auto q3 = q.reshape({b * a, queries, -1}), dy = gradients[0].reshape({b * a, queries, -1});
+    const auto dv = at::bmm(p.transpose(1, 2), dy);
+    const auto dp = wide_product(dy, v3.transpose(1, 2)), scores = wide_product(q3, k3.transpose(1, 2));
+    const auto ds = at::empty(p.sizes(), q.options());
+    probabilities_gradient_cuda(
+        shape_of(q, keys, rest[0] != 0, starts,
+                 {ctx->saved_data["p"].toDouble(), static_cast<uint64_t>(rest[1]), rest[2], rest[3], rest[4]}),
+        scores.const_data_ptr<float>(), lse.const_data_ptr<float>(), dp.const_data_ptr<float>(), written(ds),
+        stream_of(q));
+    const auto by_head = [&](const at::Tensor& x) { return x.view({b, a, x.size(1), x.size(2)}); };
+    return {by_head(at::bmm(ds, k3)), by_head(at::bmm(ds.transpose(1, 2), q3)), by_head(dv), {}, {}};
+  }
+};
+
 }  // namespace
 
 at::Tensor attention(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, const AttentionMask& mask,
@@ -104,9 +169,15 @@ at::Tensor attention(const at::Tensor& q, const at::Tensor& k, const at::Tensor&
     return (repeat == 1 ? x : x.repeat_interleave(repeat, 2)).permute({1, 2, 0, 3});
   };
   // LibTorch's CPU kernel rounds 16-bit gradients more than need be: with gradients, and with dropout, our own way.
-  const bool own = dropout.p > 0.0 || (q.is_cpu() && at::GradMode::is_enabled());
-  const auto y = own ? composed(by_head(q, 1), by_head(k, group), by_head(v, group), mask, dropout)
-                     : fused(by_head(q, 1), by_head(k, 1), by_head(v, 1), mask);
+  const auto way = [&](int64_t repeat, auto f) { return f(by_head(q, 1), by_head(k, repeat), by_head(v, repeat)); };
+  at::Tensor y;
+  if (dropout.p > 0.0 && !q.is_cpu()) {
+    y = way(group, [&](const auto&... x) { return GpuDropoutAttention::apply(x..., mask, dropout); });
+  } else if (dropout.p > 0.0 || (q.is_cpu() && at::GradMode::is_enabled())) {
+    y = way(group, [&](const auto&... x) { return composed(x..., mask, dropout); });
+  } else {
+    y = way(1, [&](const auto&... x) { return fused(x..., mask); });
+  }
   return y.permute({2, 0, 1, 3}).reshape({q.size(0), q.size(1), q.size(2) * q.size(3)});
 }
 
@@ -115,9 +186,10 @@ at::Tensor packed_attention(const at::Tensor& qkv, int64_t heads, int64_t kv_hea
   if (qkv.is_cpu())
     return CpuPackedAttention::apply(qkv,
                                      PackedAttention{heads, kv_heads, mask.causal, dropout, mask.starts, {}, {}, {}});
-  const auto split = qkv.view({qkv.size(0), qkv.size(1), heads + 2 * kv_heads, -1});
-  return attention(split.narrow(2, 0, heads), split.narrow(2, heads, kv_heads),
-                   split.narrow(2, heads + kv_heads, kv_heads), mask, dropout);
+  // Their gradients are put together in one pass; those of three narrows would be added up.
+  const auto parts =
+      qkv.view({qkv.size(0), qkv.size(1), heads + 2 * kv_heads, -1}).split_with_sizes({heads, kv_heads, kv_heads}, 2);
+  return attention(parts[0], parts[1], parts[2], mask, dropout);
 }
 
 }  // namespace bessemer::models::ops

@@ -1,9 +1,8 @@
 #include "models/ops/cross_entropy.h"
 
-#include <limits>
-
 #include "models/ops/cross_entropy_cpu.h"
 #include "models/ops/gradient.h"
+#include "models/ops/on_gpu.h"
 
 namespace bessemer::models::ops {
 
@@ -12,31 +11,34 @@ namespace {
 using torch::autograd::AutogradContext;
 using torch::autograd::tensor_list;
 
+CudaLogits on_gpu(const at::Tensor& logits, int64_t valid, const at::Tensor& targets, int64_t begin) {
+  return {cuda_type(logits),
+          written(logits),
+          logits.size(0),
+          logits.size(1),
+          valid,
+          targets.defined() ? targets.const_data_ptr<int64_t>() : nullptr,
+          begin};
+}
+
 void row_maximum(const at::Tensor& logits, int64_t valid, at::Tensor& top) {
   if (logits.is_cpu()) return row_maximum_cpu(logits, valid, top);
-  top.fill_(-std::numeric_limits<float>::infinity());
-  if (valid > 0) top.copy_(logits.narrow(1, 0, valid).amax(1));
+  row_maximum_cuda(on_gpu(logits, valid, {}, 0), top.mutable_data_ptr<float>(), stream_of(logits));
 }
 
 void row_sums(const at::Tensor& logits, int64_t valid, const at::Tensor& top, const at::Tensor& targets, int64_t begin,
               at::Tensor& sums) {
   if (logits.is_cpu()) return row_sums_cpu(logits, valid, top, targets, begin, sums);
-  sums.zero_();
-  if (valid == 0) return;
-  const auto real = logits.narrow(1, 0, valid).to(at::kFloat);
-  const auto local = targets - begin;
-  const auto ours = at::logical_and(local.ge(0), local.lt(valid));
-  sums[0].copy_((real - top.unsqueeze(1)).exp_().sum(1));
-  sums[1].copy_(at::where(ours, real.gather(1, at::where(ours, local, 0).unsqueeze(1)).squeeze(1), 0.0));
+  row_sums_cuda(on_gpu(logits, valid, targets, begin), top.const_data_ptr<float>(), sums.mutable_data_ptr<float>(),
+                stream_of(logits));
 }
 
 void logits_to_gradient(at::Tensor& logits, int64_t valid, const at::Tensor& lse, const at::Tensor& targets,
                         int64_t begin, const at::Tensor& scale) {
   if (logits.is_cpu()) return logits_to_gradient_cpu(logits, valid, lse, targets, begin, scale);
-  auto p = (logits.narrow(1, 0, valid).to(at::kFloat) - lse.unsqueeze(1)).exp_();
-  p.sub_(at::arange(valid, targets.options()).unsqueeze(0).eq((targets - begin).unsqueeze(1)).to(at::kFloat));
-  logits.narrow(1, 0, valid).copy_(at::where(scale.ne(0).unsqueeze(1), p * scale.unsqueeze(1), 0.0));
-  logits.narrow(1, valid, logits.size(1) - valid).zero_();
+  const auto factor = scale.to(at::kFloat).contiguous();
+  logits_to_gradient_cuda(on_gpu(logits, valid, targets, begin), lse.const_data_ptr<float>(),
+                          factor.const_data_ptr<float>(), stream_of(logits));
 }
 
 struct CrossEntropy : torch::autograd::Function<CrossEntropy> {

@@ -73,13 +73,23 @@ struct CpuEmbedding : torch::autograd::Function<CpuEmbedding> {
   }
 };
 
-/// On other devices, of LibTorch's operators, in fp32.
-at::Tensor composed(const at::Tensor& ids, const at::Tensor& weight, int64_t vocab_begin) {
-  const auto local = ids - vocab_begin;
-  const auto ours = at::logical_and(local.ge(0), local.lt(weight.size(0)));
-  const auto rows = at::embedding(weight.to(at::kFloat), at::where(ours, local, 0));
-  return (rows * ours.unsqueeze(-1)).to(weight.scalar_type());
-}
+/// Of LibTorch's operators; the gradient of a row is summed in fp32 in the order of the batch, and rounded once.
+struct GpuEmbedding : torch::autograd::Function<GpuEmbedding> {
+  static at::Tensor forward(AutogradContext* ctx, const at::Tensor& ids, const at::Tensor& weight,
+                            int64_t vocab_begin) {
+    const auto local = ids - vocab_begin;
+    const auto ours = at::logical_and(local.ge(0), local.lt(weight.size(0)));
+    const auto rows = at::where(ours, local, 0);
+    ctx->save_for_backward({rows, ours, weight});
+    return at::where(ours.unsqueeze(-1), at::embedding(weight, rows), at::zeros({}, weight.options()));
+  }
+
+  static tensor_list backward(AutogradContext* ctx, const tensor_list& gradients) {
+    const auto saved = ctx->get_saved_variables();
+    const auto dy = gradients[0].to(at::kFloat) * saved[1].unsqueeze(-1);
+    return {{}, hand_over(saved[2], at::embedding_dense_backward(dy, saved[0], saved[2].size(0), -1, false)), {}};
+  }
+};
 
 struct AddPositions : torch::autograd::Function<AddPositions> {
   static at::Tensor forward(AutogradContext* ctx, const at::Tensor& x, const at::Tensor& weight, int64_t first) {
@@ -106,7 +116,8 @@ struct AddPositions : torch::autograd::Function<AddPositions> {
 }  // namespace
 
 at::Tensor embedding(const at::Tensor& ids, const at::Tensor& weight, int64_t vocab_begin) {
-  return weight.is_cpu() ? CpuEmbedding::apply(ids, weight, vocab_begin) : composed(ids, weight, vocab_begin);
+  return weight.is_cpu() ? CpuEmbedding::apply(ids, weight, vocab_begin)
+                         : GpuEmbedding::apply(ids, weight, vocab_begin);
 }
 
 at::Tensor add_positions(const at::Tensor& x, const at::Tensor& weight, int64_t first_position) {

@@ -4,6 +4,7 @@
 
 #include "models/ops/cpu_convert.h"
 #include "models/ops/gradient.h"
+#include "models/ops/on_gpu.h"
 
 namespace bessemer::models::ops {
 
@@ -34,6 +35,16 @@ void add_product(at::Tensor sum, const at::Tensor& a, const at::Tensor& b) {
   }
 }
 
+/// fp32 [columns]
+at::Tensor column_sums(const at::Tensor& x) {
+  if (x.is_cpu()) return at::sum(x, {0}, false, at::kFloat);
+  const auto from = x.contiguous();
+  const int64_t rows = x.size(0), columns = x.size(1);
+  const auto parts = at::empty({(rows + kStripRows - 1) / kStripRows, columns}, x.options().dtype(at::kFloat));
+  column_sums_cuda(cuda_type(from), data_of(from), rows, columns, parts.mutable_data_ptr<float>(), stream_of(from));
+  return parts.size(0) == 1 ? parts[0] : parts.sum(0);
+}
+
 struct Linear : torch::autograd::Function<Linear> {
   static at::Tensor forward(AutogradContext* ctx, const at::Tensor& x, const at::Tensor& weight,
                             const std::optional<at::Tensor>& maybe_bias) {
@@ -59,7 +70,7 @@ struct Linear : torch::autograd::Function<Linear> {
         dweight = product(dy.t(), rows, {}, type);
       }
     }
-    if (bias.defined() && ctx->needs_input_grad(2)) dbias = hand_over(bias, at::sum(dy, {0}, false, at::kFloat));
+    if (bias.defined() && ctx->needs_input_grad(2)) dbias = hand_over(bias, column_sums(dy));
     return {dx, dweight, dbias};
   }
 };

@@ -113,7 +113,7 @@ TEST(Changed, LetsOnlyTheDocumentedOptionsChange) {
                           "data.ahead", "data.verify",
                           "model.preset", "parallel.dp", "parallel.tp", "parallel.sequence_parallel", "parallel.zero",
                           "parallel.backend", "parallel.device", "parallel.threads", "parallel.bucket_mb",
-                          "parallel.share_gpu", "train.steps", "train.tokens", "train.epochs", "train.wall_time",
+                          "parallel.deterministic", "parallel.share_gpu", "train.steps", "train.tokens", "train.epochs", "train.wall_time",
                           "train.micro_batch", "train.precision", "train.eval_every", "train.eval_batches", "checkpoint.every",
                           "checkpoint.interval", "checkpoint.keep", "checkpoint.keep_every", "checkpoint.asynchronous",
                           "checkpoint.read_back", "log.every", "log.tensorboard"));

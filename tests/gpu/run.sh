@@ -4,6 +4,7 @@
 #
 #   kit/run.sh [FOLDER to work in, default ./gpu-results]
 set -uo pipefail
+shopt -s extglob
 kit=$(cd "$(dirname "$0")" && pwd)
 . "$kit/env.sh"
 work=${1:-$PWD/gpu-results}
@@ -29,7 +30,7 @@ within 60 data.log bessemer data build --input text.txt --out data --tokenizer c
 
 # counts LOG: GoogleTest's closing lines.
 counts() { grep -E '^\[  (PASSED|FAILED)  \]' "$1" | head -n 2 | tr -s ' ' | paste -sd' '; }
-within 180 gpu_tests.log gpu_tests --gtest_filter=-NcclRanks.*
+within 180 gpu_tests.log gpu_tests --gtest_color=no --gtest_filter=-NcclRanks.*
 code=$?
 row "GPU unit tests" "$(counts gpu_tests.log)" "$(verdict $code)"
 
@@ -61,12 +62,32 @@ for precision in fp32:1e-3 bf16:3e-2 fp16:3e-2; do
   check "GPU $name against CPU fp32" "$name" cpu "${precision#*:}" $?
 done
 
+# The same run twice, and one stopped half way and taken up again: the same bits. With dropout, and with none (another attention).
+for dropout in 0 0.2; do
+  twice=(--model.preset=shakespeare-cpu --train.global_batch=12 --model.dropout=$dropout --parallel.device=cuda --train.precision=bf16
+         --optimizer.decay_steps=20)
+  name=bits-$dropout
+  train "$name-whole" 60 "${twice[@]}" --train.steps=20 && train "$name-again" 60 "${twice[@]}" --train.steps=20 &&
+    train "$name-broken" 60 "${twice[@]}" --train.steps=10 && train "$name-broken" 60 "${twice[@]}" --train.steps=20
+  code=$?
+  text=$(python3 - "$name" <<'PYTHON'
+import json, sys
+def last(n): return [(r["step"], r["loss"], r["grad_norm"]) for r in map(json.loads, open(f"runs/{sys.argv[1]}-{n}/metrics.jsonl")) if "loss" in r][-10:]
+whole = last("whole")
+again, broken = last("again") == whole, last("broken") == whole
+print(f"repeated: {'same' if again else 'OTHER'} bits; stopped at step 10 and resumed: {'same' if broken else 'OTHER'} bits")
+sys.exit(not (again and broken and len(whole) == 10))
+PYTHON
+  ) || code=1
+  row "20 steps on the GPU, dropout $dropout" "$text" "$(verdict $code)"
+done
+
 # Two ranks may share one GPU if each believes itself on a host of its own; they then talk over sockets.
 share=(-x NCCL_NET=Socket -x NCCL_SOCKET_IFNAME=lo -x NCCL_IB_DISABLE=1 -x NCCL_P2P_DISABLE=1 -x NCCL_SHM_DISABLE=1 -x NCCL_MNNVL_ENABLE=0)
 export NCCL_NET=Socket NCCL_SOCKET_IFNAME=lo NCCL_IB_DISABLE=1 NCCL_P2P_DISABLE=1 NCCL_SHM_DISABLE=1 NCCL_MNNVL_ENABLE=0
 # two_ranks LIMIT LOG COMMAND...
 two_ranks() { local limit=$1 log=$2; shift 2; within "$limit" "$log" mpirun "${share[@]}" -n 1 -x NCCL_HOSTID=r0 "$@" : "${share[@]}" -n 1 -x NCCL_HOSTID=r1 "$@"; }
-two_ranks 90 nccl_tests.log gpu_tests --gtest_filter=NcclRanks.*
+two_ranks 90 nccl_tests.log gpu_tests --gtest_color=no --gtest_filter=NcclRanks.*
 code=$?
 row "NCCL unit tests, 2 ranks on one GPU" "$(counts nccl_tests.log)" "$(verdict $code)"
 for layout in dp tp; do
@@ -85,11 +106,14 @@ rows = rows[len(rows) // 2:]
 print(f"{statistics.median(r['tokens_per_s'] for r in rows):,.0f} tokens/s, {statistics.median(r['ms'] for r in rows):.1f} ms/step")
 PYTHON
 }
-for run in "gpt2-124m 40 --train.global_batch=32 --train.micro_batch=16 --model.vocab=50257" "shakespeare-gpu 100 --train.global_batch=64"; do
+gpt2="gpt2-124m 40 --model.vocab=50257 --train.global_batch=32"
+for run in "$gpt2 --train.micro_batch=16" "$gpt2 --train.micro_batch=32" "$gpt2 --train.micro_batch=32 --parallel.deterministic=no" \
+           "$gpt2 --train.micro_batch=16 --model.dropout=0.1" "shakespeare-gpu 100 --train.global_batch=64"; do
   read -r preset steps more <<< "$run"
-  train "speed-$preset" 90 --model.preset="$preset" --train.steps="$steps" --parallel.device=cuda --train.precision=bf16 $more
+  name=speed-$preset-$(tr -dc '[:alnum:]' <<< "$more")
+  train "$name" 90 --model.preset="$preset" --train.steps="$steps" --parallel.device=cuda --train.precision=bf16 $more
   code=$?
-  row "$preset bf16, one GPU" "$([ $code = 0 ] && speed "speed-$preset" || tail -n 1 "speed-$preset.log")" "$(verdict $code)"
+  row "$preset bf16, one GPU, ${more//--*([a-z])./}" "$([ $code = 0 ] && speed "$name" || tail -n 1 "$name.log")" "$(verdict $code)"
 done
 
 {

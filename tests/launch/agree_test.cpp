@@ -138,6 +138,10 @@ TEST(Promise, SaysWhichBitsHoldAndWhyOthersDoNot) {
   then["environment"]["libtorch"] = "2.10";
   EXPECT_THAT(promise(now, then), AllOf(HasSubstr("not bit for bit"), HasSubstr("threads was 1 and is 2"),
                                         HasSubstr("libtorch was 2.10 and is 2.11")));
+  auto loose = now;
+  loose["environment"]["deterministic"] = "no";
+  EXPECT_THAT(promise(loose, {}), HasSubstr("parallel.deterministic is off"));
+  EXPECT_THAT(promise(now, loose), HasSubstr("deterministic was no and is not there"));
   then["environment"] = nullptr;  // format version 1
   EXPECT_THAT(promise(now, then), HasSubstr("processor was not known and is a"));
 }

@@ -1,11 +1,9 @@
 // The CUDA kernels against the CPU's, which flat_ops_test.cpp holds against ATen.
-#include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
-#include <cmath>
 #include <limits>
 
-#include "trainer/flat_ops.h"
+#include "tests/trainer/adam_example.h"
 
 namespace bessemer::trainer {
 namespace {
@@ -13,26 +11,6 @@ namespace {
 // Sizes: none, one, odd, and more than one pass of the kernel's grid (132 * 16 * 256 threads).
 class FlatOpsOnGpu : public testing::TestWithParam<int64_t> {};
 INSTANTIATE_TEST_SUITE_P(Sizes, FlatOpsOnGpu, testing::Values(0, 1, 17, 10007, 600001));
-
-struct AdamState {
-  at::Tensor weight, gradient, momentum, variance;
-  AdamState on(at::Device device) const {
-    return {weight.to(device, false, true), gradient.to(device, false, true), momentum.to(device, false, true),
-            variance.to(device, false, true)};
-  }
-};
-
-AdamState random_state(int64_t n) {
-  at::manual_seed(7);
-  return {at::randn({n}), at::randn({n}), at::randn({n}) * 0.1, at::rand({n}) * 0.01};
-}
-
-AdamStep example_step() {
-  AdamStep s;
-  s.lr = 1e-3f, s.beta1 = 0.9f, s.beta2 = 0.95f, s.eps = 1e-8f, s.weight_decay = 0.1f, s.gradient_factor = 0.25f;
-  s.bias1 = 1 - std::pow(0.9f, 3.0f), s.bias2_sqrt = std::sqrt(1 - std::pow(0.95f, 3.0f));
-  return s;
-}
 
 // One may fuse a multiplication and an addition where the other does not: a few units in the last place.
 void expect_near(const at::Tensor& gpu, const at::Tensor& cpu) {
@@ -47,6 +25,18 @@ TEST_P(FlatOpsOnGpu, AdamEqualsTheCpusAndClearsTheGradient) {
   expect_near(gpu.momentum, cpu.momentum);
   expect_near(gpu.variance, cpu.variance);
   EXPECT_TRUE(at::equal(gpu.gradient.cpu(), at::zeros({GetParam()})));
+}
+
+TEST_P(FlatOpsOnGpu, SlicesThatBeginAnywhereAreUpdatedAsWellAsWholes) {
+  if (GetParam() < 3) return;
+  const auto cpu = random_state(GetParam()), gpu = cpu.on(at::kCUDA);
+  for (const auto& x : {cpu, gpu}) {
+    const auto part = [&](const at::Tensor& t) { return t.narrow(0, 1, t.numel() - 2); };
+    adam_update(example_step(), part(x.weight), part(x.gradient), part(x.momentum), part(x.variance), {});
+  }
+  expect_near(gpu.weight, cpu.weight);
+  expect_near(gpu.variance, cpu.variance);
+  EXPECT_TRUE(at::equal(gpu.gradient.cpu(), cpu.gradient));
 }
 
 TEST_P(FlatOpsOnGpu, AdamWritesTheRounded16BitWeight) {
@@ -70,14 +60,14 @@ TEST_P(FlatOpsOnGpu, SixteenBitGradientsAddInFp32AndClear) {
 
 TEST_P(FlatOpsOnGpu, BlockSquaresEqualTheCpusBlockByBlock) {
   const auto x = at::randn({GetParam()});
-  const auto cpu = block_squares(x, 1024), gpu = block_squares(x.to(at::kCUDA), 1024);
+  const auto cpu = block_squares({x}, 1024), gpu = block_squares({x.to(at::kCUDA)}, 1024);
   ASSERT_EQ(gpu.size(), cpu.size());
   for (std::size_t i = 0; i < cpu.size(); ++i) EXPECT_NEAR(gpu[i], cpu[i], 1e-5 * cpu[i]) << "block " << i;
 }
 
 TEST(BlockSquaresOnGpu, ABlockHasTheSameBitsWhereverItLies) {
   const auto x = at::randn({4096}).to(at::kCUDA);
-  const auto all = block_squares(x, 1024), tail = block_squares(x.narrow(0, 2048, 2048), 1024);
+  const auto all = block_squares({x}, 1024), tail = block_squares({x.narrow(0, 2048, 2048)}, 1024);
   EXPECT_EQ(all[2], tail[0]);
   EXPECT_EQ(all[3], tail[1]);
 }
@@ -85,10 +75,10 @@ TEST(BlockSquaresOnGpu, ABlockHasTheSameBitsWhereverItLies) {
 TEST(BlockSquaresOnGpu, NonFiniteStaysAndLargeFiniteDoesNotBecomeIt) {
   auto x = at::zeros({2048});
   x[5] = 3e30f;
-  EXPECT_NEAR(block_squares(x.to(at::kCUDA), 1024)[0], 9e60, 1e55);
+  EXPECT_NEAR(block_squares({x.to(at::kCUDA)}, 1024)[0], 9e60, 1e55);
   for (const float bad : {std::numeric_limits<float>::infinity(), std::numeric_limits<float>::quiet_NaN()}) {
     x[1500] = bad;
-    const auto sums = block_squares(x.to(at::kCUDA), 1024);
+    const auto sums = block_squares({x.to(at::kCUDA)}, 1024);
     EXPECT_TRUE(std::isfinite(sums[0]));
     EXPECT_FALSE(std::isfinite(sums[1]));
   }

@@ -1,32 +1,16 @@
 #include "trainer/flat_ops.h"
 
-#include <ATen/ATen.h>
 #include <gtest/gtest.h>
 
-#include <cmath>
 #include <limits>
+
+#include "tests/trainer/adam_example.h"
 
 namespace bessemer::trainer {
 
 // Sizes: none, one, odd, more than a chunk of the kernel.
 class FlatOps : public testing::TestWithParam<int64_t> {};
 INSTANTIATE_TEST_SUITE_P(Sizes, FlatOps, testing::Values(0, 1, 17, 4096, 10007));
-
-struct AdamState {
-  at::Tensor weight, gradient, momentum, variance;
-};
-
-AdamState random_state(int64_t n) {
-  at::manual_seed(7);
-  return {at::randn({n}), at::randn({n}), at::randn({n}) * 0.1, at::rand({n}) * 0.01};
-}
-
-AdamStep example_step() {
-  AdamStep s;
-  s.lr = 1e-3f, s.beta1 = 0.9f, s.beta2 = 0.95f, s.eps = 1e-8f, s.weight_decay = 0.1f, s.gradient_factor = 0.25f;
-  s.bias1 = 1 - std::pow(0.9f, 3.0f), s.bias2_sqrt = std::sqrt(1 - std::pow(0.95f, 3.0f));
-  return s;
-}
 
 AdamState by_aten(const AdamStep& s, const AdamState& x) {  // torch.optim.AdamW, single-tensor form, in double
   const auto g = x.gradient.to(at::kDouble) * s.gradient_factor;
@@ -70,14 +54,14 @@ TEST_P(FlatOps, SixteenBitGradientsAddInFp32AndClear) {
 TEST_P(FlatOps, BlockSquaresAddToTheSquareOfTheNorm) {
   const auto x = at::randn({GetParam()});
   double sum = 0;
-  for (const double block : block_squares(x, 1024)) sum += block;
+  for (const double block : block_squares({x}, 1024)) sum += block;
   const double want = x.to(at::kDouble).square().sum().item<double>();
   EXPECT_NEAR(sum, want, 1e-5 * want);
 }
 
 TEST(BlockSquares, ABlockHasTheSameBitsWhereverItLies) {
   const auto x = at::randn({4096});
-  const auto all = block_squares(x, 1024), tail = block_squares(x.narrow(0, 2048, 2048), 1024);
+  const auto all = block_squares({x}, 1024), tail = block_squares({x.narrow(0, 2048, 2048)}, 1024);
   EXPECT_EQ(all[2], tail[0]);
   EXPECT_EQ(all[3], tail[1]);
 }
@@ -85,11 +69,11 @@ TEST(BlockSquares, ABlockHasTheSameBitsWhereverItLies) {
 TEST(BlockSquares, NonFiniteStaysAndLargeFiniteDoesNotBecomeIt) {
   auto x = at::zeros({2048});
   x[5] = 3e30f;
-  EXPECT_NEAR(block_squares(x, 1024)[0], 9e60, 1e55);
+  EXPECT_NEAR(block_squares({x}, 1024)[0], 9e60, 1e55);
   for (const float bad : {std::numeric_limits<float>::infinity(), std::numeric_limits<float>::quiet_NaN()}) {
     x[1500] = bad;
-    EXPECT_FALSE(std::isfinite(block_squares(x, 1024)[1]));
-    EXPECT_TRUE(std::isfinite(block_squares(x, 1024)[0]));
+    EXPECT_FALSE(std::isfinite(block_squares({x}, 1024)[1]));
+    EXPECT_TRUE(std::isfinite(block_squares({x}, 1024)[0]));
   }
 }
 

@@ -38,8 +38,10 @@ inline void gelu_holds_over_the_whole_range(at::Device device) {
     y.sum().backward();
     want.sum().backward();
     const auto error = (y.detach().cpu().to(at::kDouble) - want.detach()).abs();
+    // CUDA's tanh has 2 ulp, which 1 + tanh makes 2e-7 of the argument near -5.
+    const double absolute = device.is_cpu() ? 1e-7 : 5e-7;
     // Values to 1e-6 of themselves; the slope of the tanh kind loses digits in 1 - gate near x = 4, times 19.
-    EXPECT_LE((error / (want.detach().abs() * 1e-6 + 1e-7)).max().item<double>(), 1.0);
+    EXPECT_LE((error / (want.detach().abs() * 1e-6 + absolute)).max().item<double>(), 1.0);
     EXPECT_LE((x.grad().cpu().to(at::kDouble) - want_x.grad()).abs().max().item<double>(), 3e-6);
   }
 }

@@ -20,7 +20,8 @@ inline void expect_close(const at::Tensor& got, const at::Tensor& want, double t
   ASSERT_EQ(got.sizes(), want.sizes()) << what;
   if (want.numel() == 0) return;
   const auto error = (got.detach().to(at::kCPU).to(at::kDouble) - want.to(at::kDouble)).abs().max().item<double>();
-  EXPECT_LE(error, tol * (want.abs().max().item<double>() + 1e-30)) << what;  // nan fails too
+  // Where the reference is zero in theory (a softmax of one key), kernels may leave rounding.
+  EXPECT_LE(error, std::max(tol * want.abs().max().item<double>(), 1e-6)) << what;  // nan fails too
 }
 
 /// `op` in `dtype` on `device` against `reference` in fp64, output and the gradients of every floating input, from the
