@@ -1,4 +1,4 @@
-#include "parallel/cuda_elements.h"
+#include "parallel/elements_cuda.h"
 #include "parallel/tree_sum_cuda.h"
 
 namespace bessemer::parallel {

@@ -1,6 +1,6 @@
 #include <type_traits>
 
-#include "parallel/cuda_elements.h"
+#include "parallel/elements_cuda.h"
 #include "trainer/flat_kernels.h"
 
 namespace bessemer::trainer {

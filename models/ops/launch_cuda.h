@@ -4,7 +4,7 @@
 #include <string>
 
 #include "models/ops/kernels_cuda.h"
-#include "parallel/cuda_elements.h"
+#include "parallel/elements_cuda.h"
 
 namespace bessemer::models::ops {
 
