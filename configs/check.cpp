@@ -93,6 +93,14 @@ void check_training(const RunConfig& c, Rules& rules) {
                " is no divisor of model.sequence ", sequence,
                cut > 1 ? concat(" that parallel.tp ", cut, " divides (parallel.sequence_parallel)") : "");
   }
+  const bool bert = models::resolve(c.model).family == models::Family::kBert;
+  const bool masked = c.data.objective == data::ObjectiveKind::kMasked;
+  rules.must(bert == masked, "model.family = ", bert ? "bert" : "gpt",
+             " does not learn from data.objective = ", masked ? "masked" : "causal", "; choose ",
+             bert ? "masked" : "causal");
+  rules.must(!masked || c.data.mask_probability > 0, "data.mask_probability is 0; choose for example 0.15");
+  rules.must(!c.model.pair_head,
+             "model.pair_head learns from sentence pairs, and nothing in [data] gives them; leave it off");
   rules.must(o.lr > 0, "optimizer.lr is 0; nothing would be learned; choose for example 3e-4");
   rules.must(o.schedule == trainer::ScheduleKind::kConstant || o.min_lr <= o.lr, "optimizer.min_lr ", o.min_lr,
              " is above optimizer.lr ", o.lr);

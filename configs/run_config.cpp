@@ -131,8 +131,14 @@ void list(List& v, data::DataOptions& o) {
       "data.validation", o.validation, "SETS", kMayChange,
       "validation sets by name: web=data/web, code=data/code (their val splits); empty: of data.path or data.blend",
       data::parse_named_paths, data::named_paths_text);
-  v.choice<data::ObjectiveKind>("data.objective", o.objective, {{"causal", data::ObjectiveKind::kCausal}}, kFixed,
-                                "what is predicted from what");
+  v.choice<data::ObjectiveKind>("data.objective", o.objective,
+                                {{"causal", data::ObjectiveKind::kCausal}, {"masked", data::ObjectiveKind::kMasked}},
+                                kFixed, "each next token is predicted (gpt), or masked ones (bert)");
+  v.share("data.mask_probability", o.mask_probability, kFixed, "masked: share of the tokens that are to be predicted");
+  v.choice<data::MaskUnit>(
+      "data.mask_unit", o.mask_unit,
+      {{"token", data::MaskUnit::kToken}, {"word", data::MaskUnit::kWord}, {"span", data::MaskUnit::kSpan}}, kFixed,
+      "masked: single tokens, whole words, or spans of 1 to 10 words");
   v.count("data.ahead", o.ahead, 1, kMayChange, "steps that are read before they are needed");
   v.choice<data::Mode>(
       "data.mode", o.mode,
@@ -149,7 +155,8 @@ void list(List& v, data::DataOptions& o) {
 
 void list(List& v, models::ModelOptions& o) {
   using namespace models;
-  v.choice<Family>("model.family", o.family, {{"gpt", Family::kGpt}}, kFixed, "kind of network");
+  v.choice<Family>("model.family", o.family, {{"gpt", Family::kGpt}, {"bert", Family::kBert}}, kFixed,
+                   "kind of network");
   v.text("model.preset", o.preset, "NAME", kMayChange,
          "fills every [model] option that is not given, for example gpt2-124m, llama-1b, shakespeare-cpu, tiny");
   v.count("model.layers", o.layers, 1, kFixed, "blocks");
@@ -164,6 +171,9 @@ void list(List& v, models::ModelOptions& o) {
   v.real("model.rope_theta", o.rope_theta, {1}, kFixed, "base of the rotary frequencies");
   v.choice<Norm>("model.norm", o.norm, {{"layernorm", Norm::kLayerNorm}, {"rmsnorm", Norm::kRmsNorm}}, kFixed,
                  "normalization");
+  v.choice<NormPlace>("model.norm_place", o.norm_place,
+                      {{"family", NormPlace::kFamily}, {"pre", NormPlace::kPre}, {"post", NormPlace::kPost}}, kFixed,
+                      "norms before each branch or behind its sum; family: gpt pre, bert post");
   v.real("model.norm_eps", o.norm_eps, {0}, kFixed, "added to the variance in a norm");
   v.choice<Activation>("model.activation", o.activation,
                        {{"gelu", Activation::kGelu},
@@ -174,6 +184,8 @@ void list(List& v, models::ModelOptions& o) {
                        kFixed, "of the feed-forward part");
   v.yes_no("model.bias", o.bias, kFixed, "biases in linear layers and LayerNorm");
   v.yes_no("model.tied", o.tied, kFixed, "the output projection is the token embedding");
+  v.count("model.segments", o.segments, 0, kFixed, "bert: segment embeddings (token types); 0: none");
+  v.yes_no("model.pair_head", o.pair_head, kFixed, "bert: a head that tells whether two segments belong together");
   v.share("model.dropout", o.dropout, kFixed, "probability; default of the three below");
   v.share_or_default("model.embedding_dropout", o.embedding_dropout, kFixed, "probability; -1: as model.dropout");
   v.share_or_default("model.attention_dropout", o.attention_dropout, kFixed, "probability; -1: as model.dropout");

@@ -8,17 +8,18 @@
 namespace bessemer::data {
 namespace {
 
-/// Windows over all documents: row w is tokens [w s, w s + s + 1).
+/// Windows over all documents: row w is tokens [w s, w s + s + 1), or one less without next tokens.
 class StreamCorpus final : public ShardCorpus {
  public:
   StreamCorpus(ShardTokens tokens, const Cut& cut) : ShardCorpus(std::move(tokens), cut) {}
-  int64_t rows() const override { return (tokens() - 1) / sequence(); }
+  int64_t rows() const override { return (tokens() - (cut_.next_token ? 1 : 0)) / sequence(); }
   bool has_documents() const override { return cut_.document_mask; }
 
   void read_row(int64_t row, const RowRoom& out) const override {
     check_room(row, out);
     const int64_t s = sequence(), first = row * s;
-    all_.read(first, out.tokens);
+    out.tokens.back() = 0;
+    all_.read(first, cut_.next_token ? out.tokens : out.tokens.first(static_cast<std::size_t>(s)));
     if (out.starts.empty() && out.counted.empty()) return;
     int64_t start = 0;
     const int64_t d = all_.first_document_from(first + 1);

@@ -11,7 +11,8 @@ namespace bessemer::data {
 
 /// Room for one row of `sequence` positions. An empty span is not wanted.
 struct RowRoom {
-  std::span<int64_t> tokens;   ///< sequence + 1: inputs are all but the last, targets all but the first
+  /// sequence + 1: inputs are all but the last, targets all but the first (without Cut::next_token the last is padding)
+  std::span<int64_t> tokens;
   std::span<int64_t> starts;   ///< sequence: where in the row each position's document begins
   std::span<uint8_t> counted;  ///< sequence: 1 where the target is of the same document
 };

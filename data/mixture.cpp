@@ -47,7 +47,9 @@ std::vector<std::string> directories_of(const DataOptions& options) {
 Mixture Mixture::open(const DataOptions& options, int64_t sequence, bool evaluated) {
   Mixture out;
   const auto open = [&](const std::string& path, const char* split) {
-    return Corpus::open(path, split, {sequence, options.mode, options.document_mask, options.verify});
+    return Corpus::open(
+        path, split,
+        {sequence, options.mode, options.document_mask, options.verify, options.objective == ObjectiveKind::kCausal});
   };
   const bool blended = !options.blend.empty();
   auto named = options.validation;

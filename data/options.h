@@ -7,7 +7,12 @@
 
 namespace bessemer::data {
 
-enum class ObjectiveKind { kCausal };  ///< later: masked, span, image
+/// What is learned from a row: each next token; or the tokens that were masked (BERT).
+enum class ObjectiveKind { kCausal, kMasked };
+
+/// What is masked as one: a token; a word with all its pieces (Google's "whole word masking" of BERT); or spans of 1 to
+/// 10 words, their lengths geometric with p = 0.2 (SpanBERT, Joshi et al. 2020, section 3.1: 3.8 words on average).
+enum class MaskUnit { kToken, kWord, kSpan };
 
 /// How a split is cut into rows. Every mode permutes its rows anew each epoch.
 enum class Mode {
@@ -35,6 +40,8 @@ struct DataOptions {
   double blend_temperature = 1;       ///< of shares by size
   std::vector<NamedPath> validation;  ///< directories whose `val` split is evaluated; empty: that of path or blend
   ObjectiveKind objective = ObjectiveKind::kCausal;
+  double mask_probability = 0.15;  ///< masked: share of the tokens that are to be predicted
+  MaskUnit mask_unit = MaskUnit::kToken;
   int64_t ahead = 2;  ///< steps that are read before they are needed
   Mode mode = Mode::kStream;
   bool document_mask = false;  ///< stream: attention and positions begin anew with each document, as in the other modes
@@ -47,6 +54,7 @@ struct Cut {
   Mode mode = Mode::kStream;
   bool document_mask = false;
   BlockCheck verify = BlockCheck::kTouch;
+  bool next_token = true;  ///< targets are the next tokens: a row has one token more than positions
 };
 
 }  // namespace bessemer::data

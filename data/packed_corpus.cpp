@@ -44,12 +44,13 @@ PackedCorpus::Rows PackedCorpus::pack_stretch(int64_t stretch) const {
   const int64_t first = all_.first_document_from(stretch * kStretch),
                 last = all_.first_document_from(std::min((stretch + 1) * kStretch, all_.size()));
   const auto begins = all_.document_begins(first, last + 1);
+  const int64_t room = cut_.sequence + (cut_.next_token ? 1 : 0);
   std::vector<Piece> pieces;
   for (std::size_t d = 0; d + 1 < begins.size(); ++d) {
     for (int64_t at = begins[d]; begins[d + 1] - at >= 2; at += cut_.sequence)
-      pieces.push_back({at, std::min(begins[d + 1] - at, cut_.sequence + 1)});
+      pieces.push_back({at, std::min(begins[d + 1] - at, room)});
   }
-  if (cut_.mode == Mode::kPacked) return pack(std::move(pieces), cut_.sequence + 1);
+  if (cut_.mode == Mode::kPacked) return pack(std::move(pieces), room);
   Rows rows;
   for (const Piece& piece : pieces) rows.push_back({piece});
   return rows;

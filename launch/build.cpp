@@ -50,9 +50,10 @@ int set_threads(int64_t asked, int ranks_on_host) {
 }
 
 Corpora open_corpora(configs::RunConfig& config) {
-  Corpora out{data::Mixture::open(config.data, config.model.sequence, config.train.eval_every > 0), ""};
+  Corpora out{data::Mixture::open(config.data, config.model.sequence, config.train.eval_every > 0), "", {}};
   const std::string first = data::directories_of(config.data).front();
   out.tokenizer = data::open_tokenizer(first)->json();
+  out.objective = data::make_objective(config.data, out.tokenizer, config.run.seed);
   const int64_t vocab = out.mixture.vocab_size();
   if (config.model.vocab == 0) config.model.vocab = vocab;
   BESSEMER_CHECK(config.model.vocab >= vocab, "model.vocab ", config.model.vocab, " is smaller than the vocabulary of ",

@@ -4,6 +4,7 @@
 
 #include "configs/run_config.h"
 #include "data/mixture.h"
+#include "data/objective.h"
 #include "models/model.h"
 #include "parallel/grid.h"
 #include "parallel/world.h"
@@ -22,6 +23,7 @@ int set_threads(int64_t asked, int ranks_on_host);
 struct Corpora {
   data::Mixture mixture;
   std::string tokenizer;  ///< JSON text
+  data::Objective objective;
 };
 /// Opens the data; completes model.vocab from it. Not collective.
 /// Errors: Error (65) where the data is not good; (64) where its vocabulary is larger than model.vocab.

@@ -3,6 +3,7 @@
 
 #include <cmath>
 #include <iostream>
+#include <map>
 #include <nlohmann/json.hpp>
 
 #include "data/corpus.h"
@@ -33,12 +34,20 @@ const std::vector<Flag>& flags() {
 
 std::string help() {
   return "example:\n  bessemer eval --model runs/tiny --data data/tiny --split val\n\n"
-         "Loss (nats per token), perplexity and bits per byte of text over a split, cut into rows as the run's data.mode has\n"
-         "it.\n\n" +
+         "Loss (nats per token), perplexity and bits per byte of text (gpt), or loss and accuracy of masked tokens (bert), over a\n"
+         "split, cut into rows as the run's data.mode has it.\n\n" +
          flags_help(flags());
 }
 
+struct Mean {
+  double sum = 0;
+  int64_t weight = 0;
+  void add(const models::Term& term) { sum += term.sum.item<double>(), weight += term.weight; }
+  double value() const { return sum / static_cast<double>(std::max<int64_t>(1, weight)); }
+};
+
 struct Sums {
+  std::map<std::string, Mean> terms;
   double loss = 0;
   int64_t tokens = 0;
   int64_t bytes = 0;  ///< of text that the counted tokens stand for
@@ -55,6 +64,7 @@ std::vector<int64_t> token_bytes(const data::Tokenizer& tokenizer) {
 Sums evaluate(const Loaded& loaded, const data::Corpus& corpus, int64_t windows, int64_t batch,
               const std::vector<int64_t>& bytes) {
   const at::NoGradGuard no_grad;
+  const auto objective = data::make_objective(loaded.config.data, loaded.tokenizer, loaded.config.run.seed);
   const int64_t row = corpus.sequence() + 1;
   const at::Device device = loaded.model->parameters().front()->value.device();
   Sums sums;
@@ -73,10 +83,10 @@ Sums evaluate(const Loaded& loaded, const data::Corpus& corpus, int64_t windows,
         if (counted.empty() || counted[i - 1] != 0) sums.bytes += bytes.at(static_cast<std::size_t>(window[i]));
       }
     }
-    const auto loss = loaded.model->loss(data::make_batch(rows, loaded.config.data.objective, device),
-                                         {loaded.config.run.seed, 0, false});
+    const auto loss = loaded.model->loss(data::make_batch(rows, objective, device), {loaded.config.run.seed, 0, false});
     sums.loss += loss.sum.item<double>();
     sums.tokens += loss.weight;
+    for (const auto& term : loss.terms) sums.terms[term.name].add(term);
   }
   return sums;
 }
@@ -88,7 +98,8 @@ int eval(const Words& words) {
   BESSEMER_CHECK(a.count("batch") > 0, "--batch is 0; choose at least 1");
   const auto corpus =
       data::Corpus::open(a.text("data"), a.text("split"),
-                         {loaded.config.model.sequence, loaded.config.data.mode, loaded.config.data.document_mask});
+                         {loaded.config.model.sequence, loaded.config.data.mode, loaded.config.data.document_mask,
+                          data::BlockCheck::kTouch, loaded.config.data.objective == data::ObjectiveKind::kCausal});
   const auto tokenizer = data::open_tokenizer(a.text("data"));
   const bool same = loaded.tokenizer.empty() || data::load_tokenizer(loaded.tokenizer)->sha256() == tokenizer->sha256();
   BESSEMER_CHECK_DATA(same, a.text("data"), " was made with another tokenizer than ", loaded.checkpoint,
@@ -98,20 +109,23 @@ int eval(const Words& words) {
   const Sums sums = evaluate(loaded, *corpus, windows, a.count("batch"), token_bytes(*tokenizer));
 
   const double loss = sums.loss / static_cast<double>(sums.tokens);
-  const double bits = sums.loss / std::log(2.0) / static_cast<double>(sums.bytes);
   BESSEMER_CHECK_DATA(std::isfinite(loss), loaded.checkpoint, " gives a loss of ", loss,
                       "; `bessemer ckpt verify` says whether its bytes are good");
-  if (a.flag("json")) {
-    std::cout
-        << nlohmann::ordered_json{{"model", loaded.checkpoint}, {"step", loaded.step}, {"split", a.text("split")},
-                                  {"tokens", sums.tokens},      {"loss", loss},        {"perplexity", std::exp(loss)},
-                                  {"bits_per_byte", bits}}
-               .dump(2)
-        << "\n";
-    return 0;
+  nlohmann::ordered_json out{{"model", loaded.checkpoint}, {"step", loaded.step}, {"split", a.text("split")},
+                             {"tokens", sums.tokens},      {"loss", loss},        {"perplexity", std::exp(loss)}};
+  std::string text = fmt::format("loss {:.4f} | perplexity {:.3f}", loss, std::exp(loss));
+  if (loaded.config.data.objective == data::ObjectiveKind::kCausal) {
+    out["bits_per_byte"] = sums.loss / std::log(2.0) / static_cast<double>(sums.bytes);
+    text += fmt::format(" | bits per byte {:.4f}", out["bits_per_byte"].get<double>());
   }
-  std::cout << fmt::format("loss {:.4f} | perplexity {:.3f} | bits per byte {:.4f} | {} tokens of {} | {}\n", loss,
-                           std::exp(loss), bits, sums.tokens, a.text("split"), loaded.checkpoint);
+  for (const auto& [name, mean] : sums.terms) {
+    out[name] = mean.value();
+    text += fmt::format(" | {} {:.4f}", name, mean.value());
+  }
+  if (a.flag("json"))
+    std::cout << out.dump(2) << "\n";
+  else
+    std::cout << fmt::format("{} | {} tokens of {} | {}\n", text, sums.tokens, a.text("split"), loaded.checkpoint);
   return 0;
 }
 

@@ -198,7 +198,7 @@ int train(const Words& words, parallel::World& world, trainer::StopRequests& sto
     if (world.rank() == 0) start.directory.write_config(configs::to_text(config));
   });
 
-  trainer::RunParts parts{std::move(start.directory), data.mixture, config.data.objective,
+  trainer::RunParts parts{std::move(start.directory), data.mixture, data.objective,
                           config.checkpoint,          config.log,   config.data.ahead};
   parts.config = configs::to_text(config), parts.tokenizer = data.tokenizer, parts.resume_from = start.resume_from;
   parts.environment = here;

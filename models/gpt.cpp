@@ -6,6 +6,7 @@
 #include "models/blocks/mlp.h"
 #include "models/blocks/norm.h"
 #include "models/blocks/vocabulary.h"
+#include "models/cost.h"
 #include "models/ops/cross_entropy.h"
 #include "models/ops/embedding.h"
 #include "parallel/collectives.h"
@@ -124,6 +125,7 @@ LossSum Gpt::loss(const data::Batch& batch, const Context& context) {
     mask = flat(batch["loss_mask"]);
     loss.weight = mask.sum().item<int64_t>();
   }
+  loss.tokens = loss.weight;
   const VocabularySlice& slice = head_->matrix->slice();
   loss.sum = ops::cross_entropy(pass.logits.view({-1, slice.rows}), flat(batch["targets"]), mask, slice.begin,
                                 slice.valid, tp_);
@@ -148,6 +150,10 @@ at::Tensor Gpt::next_logits(const at::Tensor& tokens, Cache& cache) {
   head_->run(pass);  // [1, b, v / tp]
   kept.length += n;
   return head_->matrix->gather(pass.logits[0]);
+}
+
+ModelCost Gpt::cost(int64_t micro_batch, at::ScalarType dtype) const {
+  return transformer_cost(options_, parameters_, tp_, {device_, dtype, sequence_parallel_, micro_batch});
 }
 
 std::unique_ptr<Cache> Gpt::make_cache(int64_t batch, int64_t max_tokens) {

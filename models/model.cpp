@@ -1,5 +1,6 @@
 #include "models/model.h"
 
+#include "models/bert.h"
 #include "models/gpt.h"
 #include "models/presets.h"
 #include "parallel/error.h"
@@ -15,6 +16,7 @@ std::unique_ptr<Model> make_model(const ModelOptions& options, const parallel::G
   BESSEMER_CHECK(wrong.empty(), wrong);
   BESSEMER_CHECK(complete.vocab >= 1, "model.vocab is not set; give it, or data that tells it");
   switch (complete.family) {
+    case Family::kBert: return std::make_unique<Bert>(complete, grid, sequence_parallel);
     case Family::kGpt: return std::make_unique<Gpt>(complete, grid, sequence_parallel);
   }
   fail(ExitCode::kInternal, "model.family ", static_cast<int>(complete.family), " has no model");

@@ -49,10 +49,19 @@ struct Context {
   bool training = false;  ///< dropout on
 };
 
+/// A number beside the loss that a step reports as sum / weight over the global batch ("mlm_accuracy").
+struct Term {
+  std::string name;
+  at::Tensor sum;  ///< scalar, detached; the same on every rank of tp
+  int64_t weight = 0;
+};
+
 /// A loss is a sum and the number of tokens counted in it, never a mean (DESIGN, contract "Loss").
 struct LossSum {
-  at::Tensor sum;      ///< fp32 scalar, differentiable; the same on every rank of tp
-  int64_t weight = 0;  ///< counted tokens
+  at::Tensor sum;           ///< fp32 scalar, differentiable; the same on every rank of tp
+  int64_t weight = 0;       ///< counted tokens
+  int64_t tokens = 0;       ///< tokens that were read: what throughput and train.tokens count
+  std::vector<Term> terms;  ///< the same names in every batch of a run
 };
 
 /// FLOPs and bytes that the trainer prints and the planner predicts.

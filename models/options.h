@@ -4,8 +4,10 @@
 
 namespace bessemer::models {
 
-enum class Family { kGpt };  ///< later: bert, transformer, vit, swin, detr, setr, image_transformer
+enum class Family { kGpt, kBert };  ///< later: transformer, vit, swin, detr, setr, image_transformer
 enum class Position { kLearned, kRotary };
+/// Norms at the head of each branch, or behind the sum with it; the family's own: gpt pre, bert post.
+enum class NormPlace { kFamily, kPre, kPost };
 enum class Norm { kLayerNorm, kRmsNorm };
 enum class Activation { kGelu, kGeluTanh, kSwiglu, kRelu, kRelu2 };
 
@@ -23,6 +25,7 @@ struct ModelOptions {
   Position position = Position::kLearned;
   double rope_theta = 10000.0;
   Norm norm = Norm::kLayerNorm;
+  NormPlace norm_place = NormPlace::kFamily;
   double norm_eps = 1e-5;
   Activation activation = Activation::kGelu;
   bool bias = false;                ///< biases in linear layers and LayerNorm
@@ -31,7 +34,9 @@ struct ModelOptions {
   double embedding_dropout = -1.0;  ///< -1 = dropout
   double attention_dropout = -1.0;
   double residual_dropout = -1.0;
-  double init_std = 0.02;  ///< residual projections: init_std / sqrt(2 layers), as GPT-2
+  double init_std = 0.02;  ///< pre-norm residual projections: init_std / sqrt(2 layers), as GPT-2
+  int64_t segments = 2;    ///< bert: segment (token type) embeddings; 0: none
+  bool pair_head = false;  ///< bert: a pooler and a head that tells whether two segments belong together
 };
 
 }  // namespace bessemer::models

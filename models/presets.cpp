@@ -38,6 +38,25 @@ ModelOptions shakespeare(int64_t layers, int64_t hidden, int64_t heads, int64_t 
   return o;
 }
 
+/// Devlin et al. 2019, section 3, and the released uncased checkpoints; the smallest is
+/// google/bert_uncased_L-2_H-128_A-2.
+ModelOptions bert(int64_t layers, int64_t hidden, int64_t heads) {
+  ModelOptions o;
+  o.family = Family::kBert;
+  o.layers = layers, o.hidden = hidden, o.heads = heads;
+  o.sequence = 512, o.vocab = 30522;
+  o.norm_eps = 1e-12;
+  o.bias = true, o.dropout = 0.1;
+  return o;
+}
+
+/// Liu et al. 2019: no sentence pairs, one segment, a byte-level vocabulary. Position p of ours is their p + 2.
+ModelOptions roberta_base() {
+  ModelOptions o = bert(12, 768, 12);
+  o.vocab = 50265, o.norm_eps = 1e-5, o.segments = 1;
+  return o;
+}
+
 ModelOptions tiny() {
   ModelOptions o;
   o.layers = 2, o.hidden = 64, o.heads = 4, o.sequence = 32;
@@ -53,6 +72,10 @@ const std::map<std::string, std::function<ModelOptions()>>& presets() {
       {"llama-1b", llama_1b},
       {"shakespeare-cpu", [] { return shakespeare(4, 128, 4, 64, 0.0); }},
       {"shakespeare-gpu", [] { return shakespeare(6, 384, 6, 256, 0.2); }},
+      {"bert-tiny", [] { return bert(2, 128, 2); }},
+      {"bert-base", [] { return bert(12, 768, 12); }},
+      {"bert-large", [] { return bert(24, 1024, 16); }},
+      {"roberta-base", roberta_base},
       {"tiny", tiny},
   };
   return all;
@@ -110,6 +133,17 @@ void check_numbers(const ModelOptions& o, Problems& p) {
   p.unless(o.rope_theta > 1.0, "model.rope_theta is ", o.rope_theta, "; choose above 1, for example 10000");
 }
 
+void check_family(const ModelOptions& o, Problems& p) {
+  if (o.family == Family::kGpt) {
+    p.unless(o.norm_place == NormPlace::kPre, "model.norm_place is post, but a gpt is built pre-norm; leave it out");
+    p.unless(!o.pair_head, "model.pair_head is a bert's; leave it out");
+  } else {
+    p.unless(o.tied, "model.tied is no, but a bert's output matrix is its token embedding; leave it out");
+    p.unless(o.segments >= 0, "model.segments is ", o.segments, "; choose 2, or 0 for none");
+    p.unless(!o.pair_head || o.segments >= 2, "model.pair_head needs model.segments of at least 2, not ", o.segments);
+  }
+}
+
 void check_split(const ModelOptions& o, int64_t tp, bool sequence_parallel, Problems& p) {
   const auto split = [&](const char* name, int64_t value) {
     p.unless(value % tp == 0, "model.", name, " ", value, " cannot be split over parallel.tp ", tp,
@@ -151,6 +185,7 @@ ModelOptions preset(const std::string& name) {
 ModelOptions resolve(ModelOptions o) {
   if (o.kv_heads == 0) o.kv_heads = o.heads;
   if (o.ffn == 0) o.ffn = 4 * o.hidden;
+  if (o.norm_place == NormPlace::kFamily) o.norm_place = o.family == Family::kBert ? NormPlace::kPost : NormPlace::kPre;
   for (double* p : {&o.embedding_dropout, &o.attention_dropout, &o.residual_dropout}) {
     if (*p == -1.0) *p = o.dropout;
   }
@@ -164,6 +199,7 @@ std::vector<std::string> problems(const ModelOptions& options, int64_t tp, bool 
   const bool ranks = p.unless(tp >= 1, "parallel.tp is ", tp, "; choose at least 1");
   if (sizes) check_heads(o, p);
   check_numbers(o, p);
+  check_family(o, p);
   if (sizes && ranks) check_split(o, tp, sequence_parallel, p);
   return p.found;
 }

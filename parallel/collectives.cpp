@@ -83,6 +83,7 @@ at::Tensor apply(const at::Tensor& x, const Group& tp) {
 at::Tensor copy_to(const at::Tensor& x, const Group& tp) { return apply<as_it_is, reduced>(x, tp); }
 at::Tensor reduce_from(const at::Tensor& x, const Group& tp) { return apply<reduced, as_it_is>(x, tp); }
 at::Tensor gather_sequence(const at::Tensor& x, const Group& tp) { return apply<gathered, scattered>(x, tp); }
+at::Tensor gather_alike(const at::Tensor& x, const Group& tp) { return apply<gathered, our_rows>(x, tp); }
 at::Tensor reduce_scatter_sequence(const at::Tensor& x, const Group& tp) { return apply<scattered, gathered>(x, tp); }
 at::Tensor split_sequence(const at::Tensor& x, const Group& tp) { return apply<our_rows, gathered>(x, tp); }
 

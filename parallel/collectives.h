@@ -13,6 +13,8 @@ at::Tensor copy_to(const at::Tensor& x, const Group& tp);      ///< forward: x; 
 at::Tensor reduce_from(const at::Tensor& x, const Group& tp);  ///< forward: all-reduce; backward: gradient as it is
 /// Sequence parallelism: [s / tp, ...] to [s, ...]; backward: reduce-scatter.
 at::Tensor gather_sequence(const at::Tensor& x, const Group& tp);
+/// Likewise, for what every rank then does alike: the gradient is the same on each, and each takes its own rows of it.
+at::Tensor gather_alike(const at::Tensor& x, const Group& tp);
 /// [s, ...] partial sums to [s / tp, ...]; backward: all-gather.
 at::Tensor reduce_scatter_sequence(const at::Tensor& x, const Group& tp);
 /// [s, ...] the same on every rank to our [s / tp, ...]; backward: all-gather.

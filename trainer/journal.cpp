@@ -43,23 +43,26 @@ void Journal::step(const StepResult& r) {
                     r.times.data / r.times.total,
                     mfu,
                     mean_seconds_ * static_cast<double>(train.steps - r.step),
-                    r.skipped};
+                    r.skipped,
+                    r.terms};
   progress_->step(report);
-  say(metrics_->write(std::vector<Metric>{{"step", r.step},
-                                          {"loss", r.loss},
-                                          {"lr", r.lr},
-                                          {"grad_norm", r.grad_norm},
-                                          {"loss_scale", r.loss_scale},
-                                          {"tokens", r.tokens},
-                                          {"skipped", int64_t{r.skipped}},
-                                          {"ms", r.times.total},
-                                          {"tokens_per_s", rate},
-                                          {"mfu", mfu},
-                                          {"data_ms", r.times.data},
-                                          {"forward_ms", r.times.forward},
-                                          {"backward_ms", r.times.backward},
-                                          {"communication_ms", r.times.communication},
-                                          {"optimizer_ms", r.times.optimizer}}));
+  std::vector<Metric> line{{"step", r.step},
+                           {"loss", r.loss},
+                           {"lr", r.lr},
+                           {"grad_norm", r.grad_norm},
+                           {"loss_scale", r.loss_scale},
+                           {"tokens", r.tokens},
+                           {"skipped", int64_t{r.skipped}},
+                           {"ms", r.times.total},
+                           {"tokens_per_s", rate},
+                           {"mfu", mfu},
+                           {"data_ms", r.times.data},
+                           {"forward_ms", r.times.forward},
+                           {"backward_ms", r.times.backward},
+                           {"communication_ms", r.times.communication},
+                           {"optimizer_ms", r.times.optimizer}};
+  for (const auto& [name, mean] : r.terms) line.push_back({name, mean});
+  say(metrics_->write(line));
   events(r, rate, mfu);
 }
 
@@ -70,6 +73,7 @@ void Journal::events(const StepResult& r, double rate, double mfu) {
     events_->scalar("train/grad_norm", r.step, r.grad_norm);
     events_->scalar("train/lr", r.step, r.lr);
     events_->scalar("train/loss_scale", r.step, r.loss_scale);
+    for (const auto& [name, mean] : r.terms) events_->scalar("train/" + name, r.step, mean);
     events_->scalar("perf/ms_per_step", r.step, r.times.total);
     events_->scalar("perf/tokens_per_s", r.step, rate);
     events_->scalar("perf/mfu", r.step, mfu);
@@ -78,16 +82,25 @@ void Journal::events(const StepResult& r, double rate, double mfu) {
   }
 }
 
-void Journal::evaluation(int64_t step, const std::string& set, double loss) {
+void Journal::evaluation(int64_t step, const std::string& set, const Evaluation& result) {
   if (!progress_) return;
-  note(fmt::format("step {}: eval loss{}{} {:.4f}, perplexity {:.2f}", step, set.empty() ? "" : " of ", set, loss,
-                   std::exp(loss)));
+  std::string text = fmt::format("step {}: eval loss{}{} {:.4f}, perplexity {:.2f}", step, set.empty() ? "" : " of ",
+                                 set, result.loss, std::exp(result.loss));
   std::vector<Metric> line{{"step", step}};
   if (!set.empty()) line.push_back({"set", set});
-  line.push_back({"eval_loss", loss});
+  line.push_back({"eval_loss", result.loss});
+  for (const auto& [name, mean] : result.terms) {
+    text += fmt::format(", {} {:.4f}", name, mean);
+    line.push_back({"eval_" + name, mean});
+  }
+  note(text);
   say(metrics_->write(line));
   try {
-    if (events_) events_->scalar(set.empty() ? "eval/loss" : "eval/loss/" + set, step, loss);
+    const auto scalar = [&](const std::string& name, double value) {
+      if (events_) events_->scalar("eval/" + name + (set.empty() ? "" : "/" + set), step, value);
+    };
+    scalar("loss", result.loss);
+    for (const auto& [name, mean] : result.terms) scalar(name, mean);
   } catch (const Error& error) {
     without_events(error);
   }

@@ -25,8 +25,9 @@ std::string duration(double seconds) {
 
 std::string progress_line(const StepReport& r) {
   const auto width = fmt::format("{}", r.steps).size();
-  std::string line = fmt::format("step {:>{}}/{} | loss {:.4f} | lr {:.2e} | gnorm {:.3g}", r.step, width, r.steps,
-                                 r.loss, r.lr, r.grad_norm);
+  std::string line = fmt::format("step {:>{}}/{} | loss {:.4f}", r.step, width, r.steps, r.loss);
+  for (const auto& [name, mean] : r.terms) line += fmt::format(" | {} {:.3f}", name, mean);
+  line += fmt::format(" | lr {:.2e} | gnorm {:.3g}", r.lr, r.grad_norm);
   if (r.loss_scale > 0) line += fmt::format(" | scale {:g}{}", r.loss_scale, r.skipped ? " skipped" : "");
   line += fmt::format(" | {} tok/s | {:.{}f} ms", rate(r.tokens_per_s), r.ms, r.ms < 10 ? 1 : 0);
   line += fmt::format(" | data {:.1f}%", 100 * r.data_share);

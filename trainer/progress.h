@@ -3,6 +3,8 @@
 #include <cstdint>
 #include <cstdio>
 #include <string>
+#include <utility>
+#include <vector>
 
 namespace bessemer::trainer {
 
@@ -21,10 +23,11 @@ struct StepReport {
   double loss_scale = 0;  ///< 0: not scaled, not shown
   double tokens_per_s = 0;
   double ms = 0;
-  double data_share = 0;    ///< 0 ... 1: of the step, spent waiting for data
-  double mfu = 0;           ///< 0 ... 1; negative: peak unknown, not shown
-  double eta_seconds = -1;  ///< negative: not shown
-  bool skipped = false;     ///< overflow: no update
+  double data_share = 0;                                   ///< 0 ... 1: of the step, spent waiting for data
+  double mfu = 0;                                          ///< 0 ... 1; negative: peak unknown, not shown
+  double eta_seconds = -1;                                 ///< negative: not shown
+  bool skipped = false;                                    ///< overflow: no update
+  std::vector<std::pair<std::string, double>> terms = {};  ///< shown behind the loss
 };
 
 /// "step   120/5000 | loss 4.1234 | lr 3.00e-04 | gnorm 0.81 | scale 65536 | 57.7k tok/s | 142 ms | data 0.1% | mfu

@@ -133,11 +133,11 @@ class Runner {
       const int64_t windows = set.corpus->rows();
       auto loader = make_loader({set.corpus}, {trainer_.options().seed, {{windows}}}, {{}, train.global_batch}, 0);
       const int64_t batches = std::min(train.eval_batches, std::max<int64_t>(1, windows / train.global_batch));
-      const double loss =
+      const auto result =
           trainer_.evaluate([&] { return data::make_batch(loader.next(), parts_.objective, trainer_.grid().device); },
                             batches * trainer_.plan().micro_steps());  // the same windows each time
-      journal_.evaluation(end_.step, set.name, loss);
-      sum += loss;
+      journal_.evaluation(end_.step, set.name, result);
+      sum += result.loss;
     }
     eval_loss_ = sum / static_cast<double>(parts_.data.validation.size());
     eval_step_ = end_.step;

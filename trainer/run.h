@@ -6,6 +6,7 @@
 #include <string>
 
 #include "data/mixture.h"
+#include "data/objective.h"
 #include "data/options.h"
 #include "parallel/error.h"
 #include "trainer/host_memory.h"
@@ -21,7 +22,7 @@ namespace bessemer::trainer {
 struct RunParts {
   RunDirectory directory;
   data::Mixture data;
-  data::ObjectiveKind objective = data::ObjectiveKind::kCausal;
+  data::Objective objective;
   CheckpointOptions checkpoint = {};
   LogOptions log = {};
   int64_t ahead = 1;                ///< DataOptions::ahead

@@ -1,9 +1,9 @@
 #include "trainer/trainer.h"
 
-#include <array>
 #include <bit>
 #include <chrono>
 #include <cmath>
+#include <span>
 
 #include "parallel/error.h"
 #include "parallel/exact_sum.h"
@@ -76,10 +76,36 @@ data::Ramp batch_of(const TrainOptions& train) { return {train.batch_ramp, train
 
 /// What all ranks must agree on before the update.
 struct Trainer::Totals {
+  struct Term {
+    std::string name;
+    parallel::ExactSum sum;
+    int64_t weight = 0;
+  };
   parallel::ExactSum loss, squares;
-  int64_t weight = 0;
+  int64_t weight = 0, tokens = 0;
+  std::vector<Term> terms;
   Votes votes;
   double nominal = 1;  ///< tokens of a full global batch
+
+  /// Waits for a GPU.
+  void add(const models::LossSum& part) {
+    loss.add(part.sum.item<float>());
+    weight += part.weight, tokens += part.tokens;
+    terms.resize(part.terms.size());
+    for (std::size_t i = 0; i < terms.size(); ++i) {
+      terms[i].name = part.terms[i].name;
+      terms[i].sum.add(part.terms[i].sum.item<double>());
+      terms[i].weight += part.terms[i].weight;
+    }
+  }
+  /// Those that anything was counted in.
+  std::vector<std::pair<std::string, double>> means() const {
+    std::vector<std::pair<std::string, double>> out;
+    for (const auto& term : terms) {
+      if (term.weight > 0) out.emplace_back(term.name, term.sum.value() / static_cast<double>(term.weight));
+    }
+    return out;
+  }
 };
 
 Trainer::Trainer(models::Model& model, const TrainerOptions& options, const parallel::Grid& grid)
@@ -123,7 +149,8 @@ StepResult Trainer::step(const NextBatch& next, const Votes& votes) {
     update(unscale * clipped, result.lr);
   }
   loss_scale_.update(result.skipped);
-  tokens_ += totals.weight;
+  tokens_ += totals.tokens;
+  result.terms = totals.means();
   result.step = ++step_;
   result.tokens = tokens_;
   result.votes = totals.votes;
@@ -135,40 +162,48 @@ StepResult Trainer::step(const NextBatch& next, const Votes& votes) {
 void Trainer::forward_backward(const NextBatch& next, const BatchPlan& plan, Totals& totals, StepTimes& times) {
   const models::Context context{options_.seed, step_, true};
   const auto seed = at::full({}, loss_scale_.scale() / totals.nominal, at::TensorOptions().device(grid_.device));
-  std::vector<at::Tensor> losses;
+  std::vector<models::LossSum> losses;
   Stopwatch lap;
   for (int64_t m = 0; m < plan.micro_steps(); ++m) {
     const auto batch = next();
     lap.lap(times.data);
-    const auto loss = model_.loss(batch, context);
+    auto loss = model_.loss(batch, context);
     lap.lap(times.forward);
     gradients_.begin((m + 1) % plan.accumulation == 0, m + 1 > plan.micro_steps() - plan.accumulation);
     loss.sum.backward(seed);
     gradients_.end();
-    losses.push_back(loss.sum.detach());
-    totals.weight += loss.weight;
+    loss.sum = loss.sum.detach();
+    losses.push_back(std::move(loss));
     lap.lap(times.backward);
   }
-  for (const auto& loss : losses) totals.loss.add(loss.item<float>());  // a GPU is waited for once, here
+  for (const auto& loss : losses) totals.add(loss);  // a GPU is waited for once, here
 }
 
 void Trainer::sum_over_ranks(Totals& totals) const {
   if (grid_.world.size() == 1) return;
   // One collective for all: the loss counts once per dp rank, that is on tp rank 0.
-  if (grid_.tp.rank() != 0) totals.loss = {}, totals.weight = 0;
-  const auto loss = totals.loss.words(), squares = totals.squares.words();
-  const auto n = static_cast<int64_t>(loss.size());
+  const bool counted = grid_.tp.rank() == 0;
+  if (!counted) totals.loss = {}, totals.weight = totals.tokens = 0;
   Votes& votes = totals.votes;
-  const std::array<int64_t*, 5> counts{&totals.weight, &votes.stop, &votes.save, &votes.finished, &votes.failed};
-  auto packed = at::empty({2 * n + static_cast<int64_t>(counts.size())}, at::kLong);
-  auto* words = packed.data_ptr<int64_t>();
-  std::copy(loss.begin(), loss.end(), words);
-  std::copy(squares.begin(), squares.end(), words + n);
-  for (std::size_t i = 0; i < counts.size(); ++i) words[2 * n + static_cast<int64_t>(i)] = *counts[i];
-  grid_.world.all_reduce(packed);
-  totals.loss = parallel::ExactSum::from_words({words, static_cast<std::size_t>(n)});
-  totals.squares = parallel::ExactSum::from_words({words + n, static_cast<std::size_t>(n)});
-  for (std::size_t i = 0; i < counts.size(); ++i) *counts[i] = words[2 * n + static_cast<int64_t>(i)];
+  std::vector<parallel::ExactSum*> sums{&totals.loss, &totals.squares};
+  std::vector<int64_t*> counts{&totals.weight, &totals.tokens,  &votes.stop,
+                               &votes.save,    &votes.finished, &votes.failed};
+  for (auto& term : totals.terms) {
+    if (!counted) term.sum = {}, term.weight = 0;
+    sums.push_back(&term.sum), counts.push_back(&term.weight);
+  }
+  std::vector<int64_t> packed;
+  for (const auto* sum : sums) {
+    const auto words = sum->words();
+    packed.insert(packed.end(), words.begin(), words.end());
+  }
+  const std::size_t n = packed.size() / sums.size();
+  for (const int64_t* count : counts) packed.push_back(*count);
+  auto all = at::from_blob(packed.data(), {static_cast<int64_t>(packed.size())}, at::kLong);
+  grid_.world.all_reduce(all);
+  for (std::size_t i = 0; i < sums.size(); ++i)
+    *sums[i] = parallel::ExactSum::from_words(std::span<const int64_t>(packed).subspan(i * n, n));
+  for (std::size_t i = 0; i < counts.size(); ++i) *counts[i] = packed[sums.size() * n + i];
 }
 
 void Trainer::update(double factor, double lr) {
@@ -209,19 +244,15 @@ void Trainer::refuse_non_finite(const Totals& totals) const {
        " are untouched. Lower optimizer.lr, lengthen optimizer.warmup, or lower optimizer.clip");
 }
 
-double Trainer::evaluate(const NextBatch& next, int64_t batches) {
+Evaluation Trainer::evaluate(const NextBatch& next, int64_t batches) {
   const at::NoGradGuard no_grad;
   const models::Context context{options_.seed, step_, false};
   Totals totals;
-  for (int64_t i = 0; i < batches; ++i) {
-    const auto loss = model_.loss(next(), context);
-    totals.loss.add(loss.sum.item<float>());
-    totals.weight += loss.weight;
-  }
+  for (int64_t i = 0; i < batches; ++i) totals.add(model_.loss(next(), context));
   sum_over_ranks(totals);
   BESSEMER_CHECK_DATA(totals.weight > 0,
                       "no target of a validation set counts: its documents have one token each; leave it out");
-  return totals.loss.value() / static_cast<double>(totals.weight);
+  return {totals.loss.value() / static_cast<double>(totals.weight), totals.means()};
 }
 
 const Trainer::Counters Trainer::counters() const { return {step_, updates_, tokens_, loss_scale_.state()}; }

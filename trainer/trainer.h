@@ -3,6 +3,8 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "data/batch.h"
 #include "models/model.h"
@@ -58,10 +60,17 @@ struct StepResult {
   double lr = 0;
   double grad_norm = 0;  ///< before clipping
   double loss_scale = 1;
-  int64_t tokens = 0;    ///< counted so far in the run
-  bool skipped = false;  ///< overflow: no update
-  Votes votes;           ///< of all ranks
+  int64_t tokens = 0;                                 ///< read so far in the run
+  std::vector<std::pair<std::string, double>> terms;  ///< what the model tells besides: means over the global batch
+  bool skipped = false;                               ///< overflow: no update
+  Votes votes;                                        ///< of all ranks
   StepTimes times;
+};
+
+/// Of a validation set: means over all ranks.
+struct Evaluation {
+  double loss = 0;
+  std::vector<std::pair<std::string, double>> terms;
 };
 
 /// Gives the next micro-batch of this rank.
@@ -79,7 +88,7 @@ class Trainer {
   StepResult step(const NextBatch& next, const Votes& votes = {});
 
   /// Mean loss over `batches` micro-batches of each rank, dropout off.
-  double evaluate(const NextBatch& next, int64_t batches);
+  Evaluation evaluate(const NextBatch& next, int64_t batches);
 
   /// What a resume needs besides the tensors; the loader's place is `step`.
   struct Counters {

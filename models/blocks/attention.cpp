@@ -15,8 +15,7 @@ SelfAttention::SelfAttention(const std::string& prefix, int64_t layer, const Mod
       qkv_(prefix, "qkv", {{"q", o.hidden}, {"k", o.kv_heads * width_}, {"v", o.kv_heads * width_}}, o.hidden, o.bias,
            o.init_std, tp),
       // Residual projections are drawn smaller, so that the stream does not grow with depth (Radford et al. 2019).
-      out_(prefix + "out", o.hidden, o.hidden, o.bias, o.init_std / std::sqrt(2.0 * static_cast<double>(o.layers)), tp,
-           sequence_parallel) {}
+      out_(prefix + "out", o.hidden, o.hidden, o.bias, residual_std(o), tp, sequence_parallel) {}
 
 at::Tensor SelfAttention::operator()(const at::Tensor& x, const Pass& pass) const {
   at::Tensor qkv = qkv_(x, pass);  // [s, b, (a + 2 a_kv) / tp * d]
@@ -31,7 +30,7 @@ at::Tensor SelfAttention::operator()(const at::Tensor& x, const Pass& pass) cons
   if (dropout_.active(pass)) {
     dropout = {dropout_.p(), dropout_.key(pass), pass.first_row, tp_.rank() * local_, heads_};
   }
-  const at::Tensor y = ops::packed_attention(qkv, local_, local_kv_, {true, pass.starts}, dropout);
+  const at::Tensor y = ops::packed_attention(qkv, local_, local_kv_, {pass.causal, pass.starts}, dropout);
   return residual_(out_(y, pass), pass, tp_);  // [s, b, h]
 }
 

@@ -10,8 +10,8 @@
 
 namespace bessemer::models {
 
-/// Causal self-attention, its heads split over tp: q | k | v in one product, grouped keys and values, learned or
-/// rotary positions.
+/// Self-attention, causal or not, its heads split over tp: q | k | v in one product, grouped keys and values, learned
+/// or rotary positions.
 class SelfAttention {
  public:
   SelfAttention(const std::string& prefix, int64_t layer, const ModelOptions& options, const parallel::Group& tp,

@@ -23,6 +23,7 @@ struct Pass {
   int64_t first_row = 0;       ///< global row of the micro-batch's first
   int64_t first_position = 0;  ///< tokens that the cache holds already
   bool sequence_parallel = false;
+  bool causal = true;
   std::vector<KeyValues>* cache = nullptr;  ///< one per layer; null in training
 
   at::Tensor tokens;     ///< int64 [s, b]

@@ -18,8 +18,7 @@ std::vector<Part> outputs(const ModelOptions& o) {
 Mlp::Mlp(const std::string& prefix, const ModelOptions& o, const parallel::Group& tp, bool sequence_parallel)
     : tp_(tp), activation_(o.activation), residual_(prefix + "down", o.residual_dropout),
       up_(prefix, o.activation == Activation::kSwiglu ? "gate_up" : "up", outputs(o), o.hidden, o.bias, o.init_std, tp),
-      down_(prefix + "down", o.ffn, o.hidden, o.bias, o.init_std / std::sqrt(2.0 * static_cast<double>(o.layers)), tp,
-            sequence_parallel) {}
+      down_(prefix + "down", o.ffn, o.hidden, o.bias, residual_std(o), tp, sequence_parallel) {}
 
 at::Tensor Mlp::operator()(const at::Tensor& x, const Pass& pass) const {
   at::Tensor y = up_(x, pass);  // [s, b, f / tp], SwiGLU: [s, b, 2 f / tp]

@@ -1,8 +1,13 @@
 #include "models/blocks/parameters.h"
 
 #include <algorithm>
+#include <cmath>
 
 namespace bessemer::models {
+
+double residual_std(const ModelOptions& o) {
+  return o.norm_place == NormPlace::kPost ? o.init_std : o.init_std / std::sqrt(2.0 * static_cast<double>(o.layers));
+}
 
 Parameter split_rows(std::string name, const std::vector<Part>& parts, int64_t columns, Filling filling,
                      const parallel::Group& tp) {
@@ -73,13 +78,14 @@ Parameter split_vocabulary(std::string name, int64_t vocab, int64_t columns, Fil
   Parameter p;
   Piece piece;
   piece.name = name;
-  piece.shape = {vocab, columns};
+  piece.shape = columns > 0 ? std::vector<int64_t>{vocab, columns} : std::vector<int64_t>{vocab};
   piece.begin = std::min(slice.begin, vocab), piece.end = piece.begin + slice.valid;
   piece.rows = slice.valid;
   piece.init = filling.init, piece.init_std = static_cast<float>(filling.std);
   p.name = std::move(name);
   p.pieces = {std::move(piece)};
-  p.local_shape = {slice.rows, columns};
+  p.decay = columns > 0;
+  p.local_shape = columns > 0 ? std::vector<int64_t>{slice.rows, columns} : std::vector<int64_t>{slice.rows};
   return p;
 }
 

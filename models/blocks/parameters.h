@@ -19,6 +19,10 @@ struct Filling {
   double std = 0.0;
 };
 
+/// Residual projections of pre-norm models are drawn smaller, so that the stream does not grow with depth (Radford et
+/// al. 2019); a norm behind the sum needs no such care (Devlin et al. 2019 draw all alike).
+double residual_std(const ModelOptions& options);
+
 /// Parts fused one under the other, the rows of each split over tp. `columns` 0 makes a vector (a bias).
 Parameter split_rows(std::string name, const std::vector<Part>& parts, int64_t columns, Filling filling,
                      const parallel::Group& tp);
@@ -35,7 +39,7 @@ struct VocabularySlice {
   int64_t valid = 0;  ///< 0 on a rank that holds only padding
 };
 VocabularySlice vocabulary_slice(int64_t vocab, const parallel::Group& tp);
-/// A matrix [vocab, columns] cut so.
+/// A matrix [vocab, columns] cut so; `columns` 0 makes a vector.
 Parameter split_vocabulary(std::string name, int64_t vocab, int64_t columns, Filling filling,
                            const parallel::Group& tp);
 

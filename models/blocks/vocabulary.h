@@ -15,7 +15,12 @@ class VocabularyMatrix {
   VocabularyMatrix(const std::string& name, const ModelOptions& options, const parallel::Group& tp);
   at::Tensor embed(const Pass& pass) const;                        ///< [s, b, h], or [s / tp, b, h]
   at::Tensor logits(const at::Tensor& x, const Pass& pass) const;  ///< -> [s, b, v / tp]
-  at::Tensor gather(const at::Tensor& logits) const;               ///< [b, v / tp] -> fp32 [b, v], without padding
+  /// [n, h], the same on every rank of tp, -> [n, v / tp]; `bias` [v / tp].
+  at::Tensor logits_of(const at::Tensor& x, const at::Tensor& bias) const;
+  /// How many targets (int64 [n]) have the largest logit of their row of [n, v / tp], equal ones counted: scalar, the
+  /// same on every rank. No gradients. Collective over tp.
+  at::Tensor hits(const at::Tensor& logits, const at::Tensor& targets) const;
+  at::Tensor gather(const at::Tensor& logits) const;  ///< [b, v / tp] -> fp32 [b, v], without padding
   const VocabularySlice& slice() const { return slice_; }
   Parameter& weight() { return weight_; }
 

@@ -29,7 +29,7 @@ trainer::TrainerOptions nanogpt_options() {
 }
 
 double mean_loss(trainer::Trainer& trainer, NanoGpt& nanogpt, bool validation) {
-  return trainer.evaluate([&] { return nanogpt.batch(validation); }, NanoGpt::kEvalBatches);
+  return trainer.evaluate([&] { return nanogpt.batch(validation); }, NanoGpt::kEvalBatches).loss;
 }
 
 /// Trains 301 iterations in train.py's order of draws, checks each loss, and appends them to `table`.

@@ -53,7 +53,7 @@ class Resume : public testing::Test {
           checkpoint.read_back = false;         // hundreds of saves
           checkpoint.asynchronous = every > 1;  // else it may skip a step
           RunParts parts{grid.rank == 0 ? RunDirectory::claim(path) : RunDirectory::join(path),
-                         data::Mixture::open(source_, shape_.sequence, true), data::ObjectiveKind::kCausal, checkpoint};
+                         data::Mixture::open(source_, shape_.sequence, true), data::Objective(), checkpoint};
           parts.config = "[run]\n", parts.resume_from = from, parts.out = silent;
           const auto mine = run(trainer, parts);
           if (grid.rank == 0) end = mine;

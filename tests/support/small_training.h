@@ -29,8 +29,8 @@ class SmallTraining {
     const parallel::Grid grid;
     const auto model = models::make_model(shape_, grid, false);
     trainer::Trainer trainer(*model, options, grid);
-    trainer::RunParts parts{trainer::RunDirectory::claim(run), open_data(data_, shape_.sequence),
-                            data::ObjectiveKind::kCausal, checkpoint};
+    trainer::RunParts parts{trainer::RunDirectory::claim(run), open_data(data_, shape_.sequence), data::Objective(),
+                            checkpoint};
     parts.config = "[run]\n";
     parts.resume_from = trainer::find_newest(run, trainer::Verify::kAll).path;
     std::FILE* out = std::fopen(log.c_str(), "w");

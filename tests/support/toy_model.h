@@ -25,7 +25,7 @@ class ToyModel : public models::Model {
     const auto hidden = at::embedding(embed, batch["tokens"]).matmul(owned_[1]->value).tanh();
     const auto logits = (hidden.matmul(embed.t()) + owned_[2]->value).to(at::kFloat).reshape({-1, kVocab});
     const auto sum = at::nll_loss(at::log_softmax(logits, 1), batch["targets"].reshape({-1}), {}, at::Reduction::Sum);
-    return {sum * loss_factor, batch["targets"].numel()};
+    return {sum * loss_factor, batch["targets"].numel(), batch["targets"].numel(), {}};
   }
   at::Tensor next_logits(const at::Tensor&, models::Cache&) override { return {}; }
   std::unique_ptr<models::Cache> make_cache(int64_t, int64_t) override { return nullptr; }

@@ -199,11 +199,11 @@ TEST(Trainer, AStopAskedOfOneRankIsAgreedByAll) {
 TEST(Trainer, EvaluationIsTheMeanOverAllRanksWithoutUpdates) {
   ToyModel alone;
   Trainer one(alone, toy_options(4), {});
-  const double want = one.evaluate([] { return toy_batch(0, 4); }, 1);
+  const double want = one.evaluate([] { return toy_batch(0, 4); }, 1).loss;
   run_ranks(2, [&](const parallel::Grid& grid) {
     ToyModel model;
     Trainer trainer(model, toy_options(4), grid);
-    const double got = trainer.evaluate([&] { return toy_batch(grid.dp.rank() * 2, 2); }, 1);
+    const double got = trainer.evaluate([&] { return toy_batch(grid.dp.rank() * 2, 2); }, 1).loss;
     EXPECT_NEAR(got, want, 1e-6);
   });
 }

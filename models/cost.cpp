@@ -1,7 +1,9 @@
+#include "models/cost.h"
+
 #include <algorithm>
+#include <cmath>
 
 #include "models/blocks/parameters.h"
-#include "models/gpt.h"
 #include "models/ops/linear.h"
 
 namespace bessemer::models {
@@ -9,11 +11,13 @@ namespace bessemer::models {
 namespace {
 
 /// Weights that multiply every token: all matrices of the layers, and the output head (the embedding is looked up).
-double matrix_weights(const ModelOptions& o) {
+double matrix_weights(const ModelOptions& o, double head_share) {
   const int64_t d = o.hidden / o.heads;
   const int64_t attention = o.hidden * (o.hidden + 2 * o.kv_heads * d) + o.hidden * o.hidden;
   const int64_t mlp = (o.activation == Activation::kSwiglu ? 3 : 2) * o.hidden * o.ffn;
-  return static_cast<double>(o.layers * (attention + mlp) + o.hidden * o.vocab);
+  const int64_t transform = o.family == Family::kBert ? o.hidden * o.hidden : 0;
+  return static_cast<double>(o.layers * (attention + mlp)) +
+         head_share * static_cast<double>(o.hidden * o.vocab + transform);
 }
 
 int64_t numel(const std::vector<int64_t>& shape) {
@@ -64,22 +68,26 @@ class TokenBytes {
 
 // FLOPs: 6 per weight of a matrix and token (2 forward, 4 backward), and 12 L h s for the two products of attention,
 // its causal half not taken off. Source: Chowdhery et al. 2022 (PaLM), appendix B; nanoGPT, model.py, estimate_mfu.
-ModelCost Gpt::cost(int64_t micro_batch, at::ScalarType dtype) const {
-  const ModelOptions& o = options_;
+ModelCost transformer_cost(const ModelOptions& o, const std::vector<Parameter*>& parameters, const parallel::Group& tp,
+                           const CostCase& run) {
   ModelCost cost;
-  cost.flops_per_token =
-      6.0 * matrix_weights(o) + 12.0 * static_cast<double>(o.layers) * static_cast<double>(o.hidden * o.sequence);
-  for (const Parameter* p : parameters_) {
+  cost.flops_per_token = 6.0 * matrix_weights(o, run.head_share) +
+                         12.0 * static_cast<double>(o.layers) * static_cast<double>(o.hidden * o.sequence);
+  for (const Parameter* p : parameters) {
     for (const Piece& piece : p->pieces) cost.parameters += numel(piece.shape);
   }
-  const TokenBytes bytes(o, tp_.size(), sequence_parallel_, static_cast<int64_t>(at::elementSize(dtype)));
+  const TokenBytes bytes(o, tp.size(), run.sequence_parallel, static_cast<int64_t>(at::elementSize(run.dtype)));
   const int64_t ids = 5 * static_cast<int64_t>(sizeof(int64_t));  // tokens and targets, both also transposed; ours
-  const int64_t n = micro_batch * o.sequence, rows = vocabulary_slice(o.vocab, tp_).rows;
+  const int64_t n = run.micro_batch * o.sequence, rows = vocabulary_slice(o.vocab, tp).rows;
+  const auto in_head = static_cast<int64_t>(std::ceil(run.head_share * static_cast<double>(n)));
   // fp32 copies of what a 16-bit product reads and writes: n x in, n x out and the weight.
-  const bool copies = ops::products_through_fp32(device_, dtype);
-  const auto copied = [&](int64_t out) { return copies ? 4 * (n * o.hidden + n * out + o.hidden * out) : 0; };
-  const int64_t up = (o.activation == Activation::kSwiglu ? 2 : 1) * o.ffn / tp_.size();
-  const int64_t last = std::max(n * bytes.head(rows) + copied(rows), n * bytes.mlp_backward() + copied(up));
+  const bool copies = ops::products_through_fp32(run.device, run.dtype);
+  const auto copied = [&](int64_t count, int64_t out) {
+    return copies ? 4 * (count * o.hidden + count * out + o.hidden * out) : 0;
+  };
+  const int64_t up = (o.activation == Activation::kSwiglu ? 2 : 1) * o.ffn / tp.size();
+  const int64_t last =
+      std::max(in_head * bytes.head(rows) + copied(in_head, rows), n * bytes.mlp_backward() + copied(n, up));
   cost.activation_bytes = n * (o.layers * bytes.layer() + ids) + last;
   return cost;
 }
