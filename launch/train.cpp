@@ -128,9 +128,12 @@ void say_end(const trainer::RunEnd& end, bool was_complete, const configs::RunCo
         end.step, end.checkpoint, again(words, ranks));
   else
     std::cerr << fmt::format(
-        "{} at step {}: {}; checkpoint {}\ngo on with: {}, or bessemer generate --model {} --prompt TEXT --tokens 200\n",
+        "{} at step {}: {}; checkpoint {}\ngo on with: {}, or bessemer {}\n",
         was_complete ? "complete already" : "done", end.step, end.reason, end.checkpoint,
-        again(words, ranks, 2 * end.step), config.run.dir);
+        again(words, ranks, 2 * end.step),
+        config.data.objective == data::ObjectiveKind::kCausal
+            ? fmt::format("generate --model {} --prompt TEXT --tokens 200", config.run.dir)
+            : fmt::format("eval --model {} --data DIR", config.run.dir));
 }
 
 /// run.init_from: what of it was taken, and what not. Collective.

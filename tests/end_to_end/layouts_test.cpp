@@ -56,6 +56,12 @@ TEST(Layouts, Gpt2WithBiasesAndDropoutTrainsAlike) { expect_every_layout_agrees(
 
 TEST(Layouts, LlamaWithGroupedQueriesTrainsAlike) { expect_every_layout_agrees("llama", tests::llama_like()); }
 
+TEST(Layouts, BertTrainsAlike) {
+  auto options = gpt_training();
+  options.optimizer.lr = 3e-3;
+  expect_every_layout_agrees("bert", tests::bert_like(), options);
+}
+
 TEST(Layouts, AccumulationAndClippingTrainAlike) {
   auto options = gpt_training(16);
   options.train.micro_batch = 2, options.optimizer.clip = 0.2, options.optimizer.warmup = 3;
@@ -82,7 +88,7 @@ void expect_same_bits(const GptHistory& a, const GptHistory& b, const std::strin
 }
 
 TEST(Layouts, VirtualShardsGiveTheSameBitsOnOneTwoAndFourRanks) {
-  for (const auto& shape : {tests::gpt2_like(), tests::llama_like()}) {
+  for (const auto& shape : {tests::gpt2_like(), tests::llama_like(), tests::bert_like()}) {
     auto options = gpt_training(16);
     options.parallel.virtual_dp = 4, options.train.micro_batch = 2;
     for (const int tp : {1, 2}) {

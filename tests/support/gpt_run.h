@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "data/objective.h"
 #include "models/model.h"
 #include "models/presets.h"
 #include "tests/support/thread_world.h"
@@ -42,6 +43,29 @@ inline models::ModelOptions llama_like() {
   return models::resolve(o);
 }
 
+/// Post-norm, every position sees all, dropout everywhere.
+inline models::ModelOptions bert_like() {
+  models::ModelOptions o = gpt2_like();
+  o.family = models::Family::kBert, o.activation = models::Activation::kGelu, o.sequence = 24;
+  o.norm_place = models::NormPlace::kFamily;
+  return models::resolve(o);
+}
+
+/// Masks a quarter of the tokens; the last id is the mask.
+inline data::Batch masked_rows(const models::ModelOptions& o, int64_t first_row, const at::Tensor& all) {
+  const auto vocab = static_cast<std::size_t>(o.vocab);
+  data::Objective objective;
+  objective.kind = data::ObjectiveKind::kMasked, objective.seed = 3;
+  objective.masking = {0.25, data::MaskUnit::kToken, {o.vocab, o.vocab - 1, {}, {}}};
+  objective.masking.vocabulary.special.resize(vocab), objective.masking.vocabulary.continues.resize(vocab);
+  data::Rows rows;
+  rows.sequence = o.sequence;
+  const auto few = all.remainder(7);  // the first thing to learn: most ids never come
+  rows.tokens.assign(few.data_ptr<int64_t>(), few.data_ptr<int64_t>() + few.numel());
+  for (int64_t r = 0; r < all.size(0); ++r) rows.rows.push_back(first_row + r);
+  return data::make_batch(rows, objective, at::kCPU);
+}
+
 /// Rows that a model can learn something from: a token follows from the one before it and a little chance. Row k of the
 /// run is a function of k, as the loader's rows are.
 inline data::Batch gpt_batch(const models::ModelOptions& o, int64_t first_row, int64_t rows) {
@@ -56,6 +80,7 @@ inline data::Batch gpt_batch(const models::ModelOptions& o, int64_t first_row, i
       out[r * (o.sequence + 1) + i] = token;
     }
   }
+  if (o.family == models::Family::kBert) return masked_rows(o, first_row, all);
   data::Batch batch;
   batch.first_row = first_row;
   batch.tensors["tokens"] = all.narrow(1, 0, o.sequence).contiguous();
