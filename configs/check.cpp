@@ -4,6 +4,7 @@
 #include <cctype>
 #include <filesystem>
 
+#include "data/remote.h"
 #include "models/presets.h"
 #include "parallel/error.h"
 
@@ -143,6 +144,12 @@ std::vector<std::string> check_data(const RunConfig& config) {
   const auto& o = config.data;
   const auto directory = [&](const char* option, const std::string& path) {
     std::error_code ignored;
+    if (data::is_remote(path, o)) {
+      rules.must(!o.fetch.empty(), option, " ", path,
+                 " is not of this machine's file systems; say with data.fetch how its files are copied, for example "
+                 "--data.fetch='aws s3 cp {src} {dst}'");
+      return;
+    }
     rules.must(std::filesystem::is_directory(path, ignored), option, " ", path,
                " is no directory; `bessemer data build` makes one");
   };
@@ -154,6 +161,16 @@ std::vector<std::string> check_data(const RunConfig& config) {
   if (!o.path.empty()) directory("data.path", o.path);
   for (const auto& share : o.blend) directory("data.blend", share.path);
   for (const auto& set : o.validation) directory("data.validation", set.path);
+  for (const char* word : {"{src}", "{dst}"}) {
+    const auto at = o.fetch.find(word);
+    if (o.fetch.empty() || !rules.must(at != std::string::npos, "data.fetch has no ", word,
+                                       "; write a command with {src} and {dst}, for example cp {src} {dst}"))
+      continue;
+    rules.must(at == 0 || (o.fetch[at - 1] != '\'' && o.fetch[at - 1] != '"'), "data.fetch has ", word,
+               " in quotes; leave them out, it becomes a quoted word");
+  }
+  rules.must(o.cache_gb > 0, "data.cache_gb is 0; choose at least the size of a shard for each process of a host");
+  rules.must(o.fetch_timeout > 0, "data.fetch_timeout is 0; choose for example 300");
   rules.must(o.blend_temperature == 1 || (!o.blend.empty() && o.blend.front().share == 0),
              "data.blend_temperature is for a data.blend without shares; leave the shares out, or it at 1");
   return rules.broken;

@@ -47,16 +47,20 @@ void ShardCorpus::check_room(int64_t row, const RowRoom& out) const {
 }
 
 std::shared_ptr<const Corpus> Corpus::open(const std::string& directory, const std::string& split, const Cut& cut) {
+  return Corpus::cut(ShardTokens(open_shards(directory, split, cut.verify)), directory, split, cut);
+}
+
+std::shared_ptr<const Corpus> Corpus::cut(ShardTokens tokens, const std::string& source, const std::string& split,
+                                          const Cut& cut) {
   BESSEMER_CHECK(cut.sequence >= 1, "a sequence of ", cut.sequence, " tokens; at least 1 is expected");
-  ShardTokens tokens(open_shards(directory, split, cut.verify));
   if (cut.mode != Mode::kStream) {
     auto corpus = std::make_shared<PackedCorpus>(std::move(tokens), cut);
-    BESSEMER_CHECK_DATA(corpus->rows() > 0, directory, ": split '", split,
+    BESSEMER_CHECK_DATA(corpus->rows() > 0, source, ": split '", split,
                         "' has no document of two tokens, so nothing to predict; use more text");
     return corpus;
   }
   auto corpus = std::make_shared<StreamCorpus>(std::move(tokens), cut);
-  BESSEMER_CHECK_DATA(corpus->tokens() >= cut.sequence + 1, directory, ": split '", split, "' has ", corpus->tokens(),
+  BESSEMER_CHECK_DATA(corpus->tokens() >= cut.sequence + 1, source, ": split '", split, "' has ", corpus->tokens(),
                       " tokens, at least sequence + 1 = ", cut.sequence + 1,
                       " are expected; use more text or a shorter model.sequence",
                       split == "val" ? ", or name other sets with data.validation" : "");

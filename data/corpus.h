@@ -9,6 +9,8 @@
 
 namespace bessemer::data {
 
+class ShardTokens;  // data/shard_tokens.h
+
 /// Room for one row of `sequence` positions. An empty span is not wanted.
 struct RowRoom {
   std::span<int64_t> tokens;   ///< sequence + 1: inputs are all but the last, targets all but the first
@@ -22,6 +24,9 @@ class Corpus {
   /// Errors: Error (65) naming file, found and expected: missing, truncated, foreign, wrong dtype, incomplete set,
   /// checksum, token id >= vocab_size, fewer than sequence + 1 tokens, nothing to predict.
   static std::shared_ptr<const Corpus> open(const std::string& directory, const std::string& split, const Cut& cut);
+  /// \param source  what the tokens are of, for errors.
+  static std::shared_ptr<const Corpus> cut(ShardTokens tokens, const std::string& source, const std::string& split,
+                                           const Cut& cut);
   virtual ~Corpus() = default;
   virtual int64_t tokens() const = 0;
   virtual int64_t sequence() const = 0;

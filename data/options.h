@@ -39,6 +39,10 @@ struct DataOptions {
   Mode mode = Mode::kStream;
   bool document_mask = false;  ///< stream: attention and positions begin anew with each document, as in the other modes
   BlockCheck verify = BlockCheck::kTouch;
+  std::string fetch;           ///< command that copies a file of a remote source: {src} to {dst}
+  std::string cache;           ///< directory for what it has copied; launch fills it in where it is empty
+  double cache_gb = 100;       ///< most that the cache may hold, 10^9 bytes
+  double fetch_timeout = 300;  ///< seconds without a byte after which the command is ended
 };
 
 /// How Corpus::open cuts a split.

@@ -14,6 +14,7 @@
 #include "data/shard_set.h"
 #include "data/tokenizer.h"
 #include "launch/arguments.h"
+#include "launch/build.h"
 #include "launch/commands.h"
 #include "parallel/error.h"
 #include "parallel/topology.h"
@@ -114,7 +115,7 @@ trainer::CheckpointReader open_step(const std::string& run, int64_t step) {
 
 data::Mixture open_data(const std::string& run, const configs::RunConfig& config) {
   try {
-    return data::Mixture::open(config.data, config.model.sequence, false);
+    return data::Mixture::open(data_options(config), config.model.sequence, false);
   } catch (const Error& error) {
     fail(error.code(), error.what(), " (so named by ", run,
          ", from the directory where it was started: go there, or put the data back)");
@@ -204,7 +205,7 @@ void show_row(const Arguments& arguments, const data::Tokenizer& tokenizer, cons
 void show_step(const Arguments& arguments, const std::string& run, int64_t step) {
   auto [config, data, stream] = moment_of(run, step);
   const Part part = part_of(arguments, config);
-  const auto tokenizer = data::open_tokenizer(data::directories_of(config.data).front());
+  const auto tokenizer = data::tokenizer_of(data_options(config));
   const auto batch = trainer::batch_of(config.train);
   const int64_t share = batch.at(step - 1) / part.dp_size;
   data::Loader loader(data.corpora(), stream, {part.dp_rank, part.dp_size, share, batch, 1}, step - 1);

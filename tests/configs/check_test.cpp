@@ -117,6 +117,18 @@ TEST(CheckData, WantsOnePathOrABlend) {
                                          HasSubstr("data.blend_temperature is for a data.blend without shares")));
 }
 
+TEST(CheckData, WantsACommandForRemoteSources) {
+  RunConfig c;
+  c.data.path = "s3://bucket/web";
+  EXPECT_THAT(check_data(c), ElementsAre(AllOf(HasSubstr("data.path s3://bucket/web is not of this machine"),
+                                               HasSubstr("data.fetch"))));
+  c.data.fetch = "aws s3 cp {src} {dst}";
+  EXPECT_THAT(check_data(c), IsEmpty());
+  c.data.path = "host:/data/web", c.data.fetch = "scp \"{src}\" here", c.data.cache_gb = 0, c.data.fetch_timeout = 0;
+  EXPECT_THAT(check_data(c), ElementsAre(HasSubstr("{src} in quotes"), HasSubstr("has no {dst}"),
+                                         HasSubstr("data.cache_gb is 0"), HasSubstr("data.fetch_timeout is 0")));
+}
+
 TEST(CheckData, NamesTheDirectoryAndHowToMakeOne) {
   RunConfig c;
   EXPECT_THAT(check_data(c), ElementsAre(AllOf(HasSubstr("data.path is not given"), HasSubstr("bessemer data build"))));
