@@ -1,5 +1,7 @@
 #include "data/corpus.h"
 
+#include <algorithm>
+
 #include "data/packed_corpus.h"
 #include "data/shard_set.h"
 #include "data/shard_tokens.h"
@@ -17,9 +19,16 @@ class StreamCorpus final : public ShardCorpus {
 
   void read_row(int64_t row, const RowRoom& out) const override {
     check_room(row, out);
-    const int64_t s = sequence(), first = row * s;
+    const int64_t first = row * sequence();
     all_.read(first, out.tokens);
-    if (out.starts.empty() && out.counted.empty()) return;
+    std::fill(out.counted.begin(), out.counted.end(), uint8_t{1});
+    if (cut_.document_mask) read_documents(first, out);
+    leave_out(first + 1, out.counted);
+  }
+
+ private:
+  void read_documents(int64_t first, const RowRoom& out) const {
+    const int64_t s = sequence();
     int64_t start = 0;
     const int64_t d = all_.first_document_from(first + 1);
     std::vector<int64_t> begins;  // in the row, behind its first position
@@ -44,6 +53,13 @@ void ShardCorpus::check_room(int64_t row, const RowRoom& out) const {
   const auto fits = [&](std::size_t size) { return size == 0 || size == s; };
   BESSEMER_CHECK_DATA(out.tokens.size() == s + 1 && fits(out.starts.size()) && fits(out.counted.size()), "a row has ",
                       s + 1, " tokens, room for ", out.tokens.size(), " was given");
+}
+
+void ShardCorpus::leave_out(int64_t first, std::span<uint8_t> counted) const {
+  if (!has_loss_mask() || counted.empty()) return;
+  std::vector<uint8_t> mask(counted.size());
+  all_.loss_mask(first, mask);
+  for (std::size_t i = 0; i < mask.size(); ++i) counted[i] &= mask[i];
 }
 
 std::shared_ptr<const Corpus> Corpus::open(const std::string& directory, const std::string& split, const Cut& cut) {

@@ -15,7 +15,7 @@ class ShardTokens;  // data/shard_tokens.h
 struct RowRoom {
   std::span<int64_t> tokens;   ///< sequence + 1: inputs are all but the last, targets all but the first
   std::span<int64_t> starts;   ///< sequence: where in the row each position's document begins
-  std::span<uint8_t> counted;  ///< sequence: 1 where the target is of the same document
+  std::span<uint8_t> counted;  ///< sequence: 1 where the target is of the same document, and its loss_mask is not 0
 };
 
 /// The token shards of one split of a data directory, cut into rows.
@@ -33,6 +33,8 @@ class Corpus {
   virtual int64_t rows() const = 0;  ///< in an epoch; of a stream (tokens - 1) / sequence
   /// Positions have documents: rows come with starts and counted.
   virtual bool has_documents() const = 0;
+  /// Not all tokens are to be predicted: rows come with counted.
+  virtual bool has_loss_mask() const { return false; }
   virtual int64_t vocab_size() const = 0;
   virtual std::string tokenizer_sha256() const = 0;
   virtual std::string content_id() const = 0;  ///< dataset_id: same for equal builds; a resume checks it

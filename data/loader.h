@@ -16,7 +16,7 @@ struct Rows {
   std::vector<int64_t> tokens;
   std::vector<int64_t> rows;     ///< global row numbers
   std::vector<int64_t> starts;   ///< `sequence` for each row, as RowRoom has them; empty where no source has documents
-  std::vector<uint8_t> counted;  ///< likewise
+  std::vector<uint8_t> counted;  ///< likewise; empty where no source has documents or a loss mask
   int64_t sequence = 0;
 };
 

@@ -29,8 +29,9 @@ Batch make_batch(const Rows& rows, ObjectiveKind, at::Device device, int64_t seq
     const auto begins = at::arange(pieces, at::kLong).mul_(s).repeat({b}).unsqueeze(1);  // of each piece in its row
     const auto starts = cut(of_rows(rows.starts.data(), width, at::kLong));
     batch.tensors["starts"] = there((starts - begins).clamp_min_(0));
-    batch.tensors["loss_mask"] = there(cut(of_rows(rows.counted.data(), width, at::kByte)).to(at::kFloat));
   }
+  if (!rows.counted.empty())
+    batch.tensors["loss_mask"] = there(cut(of_rows(rows.counted.data(), width, at::kByte)).to(at::kFloat));
   return batch;
 }
 

@@ -88,6 +88,7 @@ void PackedCorpus::read_row(int64_t row, const RowRoom& out) const {
     const auto n = static_cast<std::size_t>(piece.tokens);
     all_.read(piece.first, out.tokens.subspan(at, n));
     fill(at, at + n, true);
+    if (!out.counted.empty()) leave_out(piece.first + 1, out.counted.subspan(at, n - 1));
     at += n;
   }
   std::fill(out.tokens.begin() + static_cast<std::ptrdiff_t>(at), out.tokens.end(), padding_);

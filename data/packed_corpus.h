@@ -18,9 +18,12 @@ class ShardCorpus : public Corpus {
   int64_t vocab_size() const override { return all_.facts().vocab_size; }
   std::string tokenizer_sha256() const override { return all_.facts().tokenizer_sha256; }
   std::string content_id() const override { return all_.facts().dataset_id; }
+  bool has_loss_mask() const override { return all_.has_loss_mask(); }
 
  protected:
   void check_room(int64_t row, const RowRoom& out) const;
+  /// Takes from `counted`, of the targets from token `first` on, those that the loss mask leaves out.
+  void leave_out(int64_t first, std::span<uint8_t> counted) const;
 
   ShardTokens all_;
   Cut cut_;

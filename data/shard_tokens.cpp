@@ -51,16 +51,27 @@ void ShardTokens::number() {
   }
 }
 
-void ShardTokens::read(int64_t first, std::span<int64_t> out) const {
+/// read(shard, its first, part of out) for each shard that has some.
+template <class T, class Read>
+void ShardTokens::read_parts(int64_t first, std::span<T> out, const Read& read) const {
   BESSEMER_CHECK_DATA(first >= 0 && first <= size() && static_cast<int64_t>(out.size()) <= size() - first, path(),
                       ": its split has ", size(), " tokens, tokens ", first, " to ",
                       first + static_cast<int64_t>(out.size()), " are wanted");
   for (auto shard = part_of(begins_, first); !out.empty(); ++shard) {  // empty shards among them
     const auto n = std::min<std::size_t>(out.size(), static_cast<std::size_t>(begins_[shard + 1] - first));
-    if (n > 0) open_(shard)->read(static_cast<uint64_t>(first - begins_[shard]), out.first(n));
+    if (n > 0) read(*open_(shard), static_cast<uint64_t>(first - begins_[shard]), out.first(n));
     first += static_cast<int64_t>(n);
     out = out.subspan(n);
   }
+}
+
+void ShardTokens::read(int64_t first, std::span<int64_t> out) const {
+  read_parts(first, out, [](const TokenShard& shard, uint64_t at, std::span<int64_t> part) { shard.read(at, part); });
+}
+
+void ShardTokens::loss_mask(int64_t first, std::span<uint8_t> out) const {
+  read_parts(first, out,
+             [](const TokenShard& shard, uint64_t at, std::span<uint8_t> part) { shard.loss_mask(at, part); });
 }
 
 std::vector<int64_t> ShardTokens::document_begins(int64_t first, int64_t last) const {

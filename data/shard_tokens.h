@@ -24,6 +24,10 @@ class ShardTokens {
   /// Tokens [first, first + out.size()). Errors: as TokenShard::read.
   void read(int64_t first, std::span<int64_t> out) const;
 
+  bool has_loss_mask() const { return facts().loss_mask; }
+  /// Which of tokens [first, first + out.size()) are to be predicted: 1, else 0. Errors: likewise.
+  void loss_mask(int64_t first, std::span<uint8_t> out) const;
+
   int64_t documents() const { return documents_.back(); }
   /// Where document `d` begins; size() for d = documents(). Some may be empty.
   int64_t document_begin(int64_t d) const;
@@ -34,6 +38,8 @@ class ShardTokens {
 
  private:
   void number();
+  template <class T, class Read>
+  void read_parts(int64_t first, std::span<T> out, const Read& read) const;
 
   std::string path_;
   std::vector<ShardFacts> facts_;

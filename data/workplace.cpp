@@ -108,6 +108,7 @@ json splits_json(const std::vector<ShardFacts>& shards, const std::string& direc
                {"documents", 0},
                {"eod_id", facts.eod_id},
                {"pad_id", facts.pad_id},
+               {"loss_mask", facts.loss_mask},
                {"shards", json::array()}};
     }
     split["tokens"] = split["tokens"].get<uint64_t>() + facts.tokens;
