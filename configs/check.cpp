@@ -86,6 +86,18 @@ void check_batch(const RunConfig& c, int64_t ranks, Rules& rules) {
              ", or 0");
 }
 
+void check_groups(const RunConfig& c, Rules& rules) {
+  if (!c.data.group_by_length) return;
+  rules.must(c.data.mode == data::Mode::kPadded,
+             "data.group_by_length is for data.mode = padded, a document to a row; leave one of them out");
+  rules.must(
+      c.train.sequence_ramp.empty(),
+      "data.group_by_length cuts rows to their documents, train.sequence_ramp into pieces; leave one of them out");
+  rules.must(!c.parallel.sequence_parallel || 8 % c.parallel.tp == 0,
+             "data.group_by_length cuts rows to multiples of 8 positions, which parallel.tp ", c.parallel.tp,
+             " does not divide; leave parallel.sequence_parallel out");
+}
+
 void check_training(const RunConfig& c, Rules& rules) {
   const auto& o = c.optimizer;
   const int64_t sequence = models::resolve(c.model).sequence, cut = c.parallel.sequence_parallel ? c.parallel.tp : 1;
@@ -135,6 +147,7 @@ std::vector<std::string> check(const RunConfig& config, int64_t ranks) {
     check_batch(config, ranks, rules);
     if (rules.broken.size() == before) check_ramp(config, layout(config, ranks).dp, rules);
   }
+  check_groups(config, rules);
   check_training(config, rules);
   return rules.broken;
 }

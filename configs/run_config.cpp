@@ -140,6 +140,9 @@ void list(List& v, data::DataOptions& o) {
       "rows are windows over all documents, whole documents side by side, or a document each");
   v.yes_no("data.document_mask", o.document_mask, kFixed,
            "stream: attention and positions begin anew with each document, as they always do in the other modes");
+  v.yes_no(
+      "data.group_by_length", o.group_by_length, kFixed,
+      "padded: the documents of a global batch are about as long as each other, and no row is longer than they are");
   v.choice<data::BlockCheck>(
       "data.verify", o.verify,
       {{"touch", data::BlockCheck::kTouch}, {"all", data::BlockCheck::kAll}, {"off", data::BlockCheck::kOff}},

@@ -18,7 +18,7 @@ class StreamCorpus final : public ShardCorpus {
   bool has_documents() const override { return cut_.document_mask; }
 
   void read_row(int64_t row, const RowRoom& out) const override {
-    check_room(row, out);
+    check_room(row, out, sequence() + 1);
     const int64_t first = row * sequence();
     all_.read(first, out.tokens);
     std::fill(out.counted.begin(), out.counted.end(), uint8_t{1});
@@ -47,12 +47,13 @@ class StreamCorpus final : public ShardCorpus {
 
 }  // namespace
 
-void ShardCorpus::check_room(int64_t row, const RowRoom& out) const {
+void ShardCorpus::check_room(int64_t row, const RowRoom& out, int64_t least) const {
   BESSEMER_CHECK_DATA(row >= 0 && row < rows(), all_.path(), ": row ", row, " of ", rows(), " is wanted");
-  const auto s = static_cast<std::size_t>(sequence());
-  const auto fits = [&](std::size_t size) { return size == 0 || size == s; };
-  BESSEMER_CHECK_DATA(out.tokens.size() == s + 1 && fits(out.starts.size()) && fits(out.counted.size()), "a row has ",
-                      s + 1, " tokens, room for ", out.tokens.size(), " was given");
+  const auto tokens = static_cast<int64_t>(out.tokens.size());
+  const auto fits = [&](std::size_t size) { return size == 0 || size + 1 == out.tokens.size(); };
+  BESSEMER_CHECK_DATA(
+      tokens >= least && tokens <= sequence() + 1 && fits(out.starts.size()) && fits(out.counted.size()), "a row has ",
+      least, " tokens, room for ", tokens, " was given");
 }
 
 void ShardCorpus::leave_out(int64_t first, std::span<uint8_t> counted) const {

@@ -11,9 +11,10 @@ namespace bessemer::data {
 
 class ShardTokens;  // data/shard_tokens.h
 
-/// Room for one row of `sequence` positions. An empty span is not wanted.
+/// Room for one row of `sequence` positions, one fewer than there are tokens. An empty span is not wanted.
 struct RowRoom {
-  std::span<int64_t> tokens;   ///< sequence + 1: inputs are all but the last, targets all but the first
+  std::span<int64_t> tokens;  ///< sequence + 1: inputs are all but the last, targets all but the first. Where rows are
+                              ///< padded, room for row_tokens is enough
   std::span<int64_t> starts;   ///< sequence: where in the row each position's document begins
   std::span<uint8_t> counted;  ///< sequence: 1 where the target is of the same document, and its loss_mask is not 0
 };
@@ -38,6 +39,8 @@ class Corpus {
   virtual int64_t vocab_size() const = 0;
   virtual std::string tokenizer_sha256() const = 0;
   virtual std::string content_id() const = 0;  ///< dataset_id: same for equal builds; a resume checks it
+  /// How many tokens of a row are not padding: sequence + 1 unless rows are padded.
+  virtual int64_t row_tokens(int64_t /*row*/) const { return sequence() + 1; }
   /// Row `row` of [0, rows()). Checksums are verified as the cut says, ids < vocab_size checked. Any thread.
   virtual void read_row(int64_t row, const RowRoom& out) const = 0;
 };

@@ -27,6 +27,7 @@ struct Loader::State {
   std::vector<Sampler::Row> mine;  // this rank's rows of the step before `step`
   int64_t first_row = 0;           // number of mine.front() in the global stream
   std::size_t taken = 0;           // of mine
+  int64_t sequence = 0;            // of the rows of that step
 
   std::mutex mutex;  // guards all below
   std::condition_variable changed;
@@ -44,12 +45,25 @@ struct Loader::State {
     const auto begin = all.begin() + place.dp_rank * per_rank;
     mine.assign(begin, begin + per_rank);
     taken = 0;
+    sequence = length_of(all);
+  }
+
+  /// What all rows of a step fit in, on every rank the same: of multiples of 8, which matrix units like.
+  int64_t length_of(const std::vector<Sampler::Row>& all) const {
+    const int64_t whole = corpora.front()->sequence();
+    int64_t longest = 0;
+    for (const auto& row : all) {
+      const int64_t tokens = sampler.tokens(row);
+      if (tokens == 0) return whole;
+      longest = std::max(longest, tokens - 1);
+    }
+    return std::min(whole, (longest + 7) / 8 * 8);
   }
 
   Rows read() {
     if (taken == mine.size()) next_step();
     Rows rows;
-    rows.sequence = corpora.front()->sequence();
+    rows.sequence = sequence;
     const auto width = static_cast<std::size_t>(rows.sequence) + 1;
     const auto count = std::min(static_cast<std::size_t>(place.micro_batch), mine.size() - taken);
     rows.tokens.resize(count * width);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <filesystem>
 
+#include "data/length_groups.h"
 #include "data/remote.h"
 #include "data/shard_set.h"
 #include "parallel/error.h"
@@ -69,6 +70,7 @@ std::unique_ptr<Tokenizer> tokenizer_of(const DataOptions& options) {
 
 Mixture Mixture::open(const DataOptions& options, int64_t sequence, bool evaluated, int processes) {
   Mixture out;
+  out.group_by_length = options.group_by_length;
   const DataSets sets(options, sequence, processes);
   const bool blended = !options.blend.empty();
   auto named = options.validation;
@@ -106,9 +108,12 @@ std::vector<std::shared_ptr<const Corpus>> Mixture::corpora() const {
   return all;
 }
 
-std::vector<Sampler::Source> Mixture::sources() const {
+std::vector<Sampler::Source> Mixture::sources(int64_t global_batch) const {
   std::vector<Sampler::Source> all;
-  for (const auto& source : train) all.push_back({source.corpus->rows(), source.share, 0, 0});
+  for (const auto& source : train) {
+    all.push_back({source.corpus->rows(), source.share, 0, 0});
+    if (group_by_length) all.back().groups = std::make_shared<const LengthGroups>(source.corpus, global_batch);
+  }
   return all;
 }
 

@@ -110,6 +110,34 @@ TEST_F(Commands, ADataSetElsewhereGivesTheSameRun) {
               testing::AllOf(HasSubstr("mine/dataset.json: cannot be fetched"), HasSubstr("exit status 1")));
 }
 
+// Documents of 2 to 17 tokens; dropout is on: the positions of a step decide its masks.
+TEST_F(Commands, RowsGroupedByLengthTrainTheSameOnAnyDpAndAfterAResume) {
+  const std::string lines = files_.dir("lines.txt");
+  std::ofstream file(lines);
+  for (int i = 0; i < 400; ++i)
+    file << std::string(static_cast<std::size_t>(1 + i * i % 16), static_cast<char>('a' + i % 7)) << "\n";
+  file.close();
+  ASSERT_EQ(run({"data", "build", "--input", lines, "--documents", "lines", "--out", files_.dir("short"), "--tokenizer",
+                 "bytes", "--val-fraction", "0.1"})
+                .code,
+            0);
+  const auto train = [&](const std::string& name, const std::string& steps) {
+    return files_.train(name, {"--data.path=" + files_.dir("short"), "--data.mode=padded", "--data.group_by_length=yes",
+                               "--parallel.virtual_dp=2", "--checkpoint.every=7", "--train.steps=" + steps});
+  };
+  ASSERT_EQ(files_.run(train("one", "20")).code, 0);
+  ASSERT_EQ(files_.run(tests::under_mpirun(2, train("two", "20"))).code, 0);
+  ASSERT_EQ(files_.run(tests::under_mpirun(2, train("resumed", "14"))).code, 0);
+  ASSERT_EQ(files_.run(train("resumed", "20")).code, 0);
+  const auto tensors = [&](const char* name) {
+    return tests::checkpoint_tensors(tests::checkpoint_path(files_.dir(name), 20));
+  };
+  for (const char* other : {"two", "resumed"}) {
+    EXPECT_EQ(tests::metric(files_.dir(other), "loss"), tests::metric(files_.dir("one"), "loss")) << other;
+    EXPECT_EQ(tensors(other), tensors("one")) << other;
+  }
+}
+
 TEST_F(Commands, OfASourceWithALossMaskOnlyTheWantedTokensCount) {
   const std::string other = tests::make_data(files_.files(), "other", 5, 1000),
                     path = other + "/" + data::shard_name("train", 0, 1);
