@@ -4,6 +4,7 @@
 #include <cctype>
 #include <filesystem>
 
+#include "data/remote.h"
 #include "models/presets.h"
 #include "parallel/error.h"
 
@@ -85,6 +86,18 @@ void check_batch(const RunConfig& c, int64_t ranks, Rules& rules) {
              ", or 0");
 }
 
+void check_groups(const RunConfig& c, Rules& rules) {
+  if (!c.data.group_by_length) return;
+  rules.must(c.data.mode == data::Mode::kPadded,
+             "data.group_by_length is for data.mode = padded, a document to a row; leave one of them out");
+  rules.must(
+      c.train.sequence_ramp.empty(),
+      "data.group_by_length cuts rows to their documents, train.sequence_ramp into pieces; leave one of them out");
+  rules.must(!c.parallel.sequence_parallel || 8 % c.parallel.tp == 0,
+             "data.group_by_length cuts rows to multiples of 8 positions, which parallel.tp ", c.parallel.tp,
+             " does not divide; leave parallel.sequence_parallel out");
+}
+
 void check_training(const RunConfig& c, Rules& rules) {
   const auto& o = c.optimizer;
   const int64_t sequence = models::resolve(c.model).sequence, cut = c.parallel.sequence_parallel ? c.parallel.tp : 1;
@@ -142,6 +155,7 @@ std::vector<std::string> check(const RunConfig& config, int64_t ranks) {
     check_batch(config, ranks, rules);
     if (rules.broken.size() == before) check_ramp(config, layout(config, ranks).dp, rules);
   }
+  check_groups(config, rules);
   check_training(config, rules);
   return rules.broken;
 }
@@ -151,6 +165,12 @@ std::vector<std::string> check_data(const RunConfig& config) {
   const auto& o = config.data;
   const auto directory = [&](const char* option, const std::string& path) {
     std::error_code ignored;
+    if (data::is_remote(path, o)) {
+      rules.must(!o.fetch.empty(), option, " ", path,
+                 " is not of this machine's file systems; say with data.fetch how its files are copied, for example "
+                 "--data.fetch='aws s3 cp {src} {dst}'");
+      return;
+    }
     rules.must(std::filesystem::is_directory(path, ignored), option, " ", path,
                " is no directory; `bessemer data build` makes one");
   };
@@ -162,6 +182,16 @@ std::vector<std::string> check_data(const RunConfig& config) {
   if (!o.path.empty()) directory("data.path", o.path);
   for (const auto& share : o.blend) directory("data.blend", share.path);
   for (const auto& set : o.validation) directory("data.validation", set.path);
+  for (const char* word : {"{src}", "{dst}"}) {
+    const auto at = o.fetch.find(word);
+    if (o.fetch.empty() || !rules.must(at != std::string::npos, "data.fetch has no ", word,
+                                       "; write a command with {src} and {dst}, for example cp {src} {dst}"))
+      continue;
+    rules.must(at == 0 || (o.fetch[at - 1] != '\'' && o.fetch[at - 1] != '"'), "data.fetch has ", word,
+               " in quotes; leave them out, it becomes a quoted word");
+  }
+  rules.must(o.cache_gb > 0, "data.cache_gb is 0; choose at least the size of a shard for each process of a host");
+  rules.must(o.fetch_timeout > 0, "data.fetch_timeout is 0; choose for example 300");
   rules.must(o.blend_temperature == 1 || (!o.blend.empty() && o.blend.front().share == 0),
              "data.blend_temperature is for a data.blend without shares; leave the shares out, or it at 1");
   return rules.broken;

@@ -146,11 +146,25 @@ void list(List& v, data::DataOptions& o) {
       "rows are windows over all documents, whole documents side by side, or a document each");
   v.yes_no("data.document_mask", o.document_mask, kFixed,
            "stream: attention and positions begin anew with each document, as they always do in the other modes");
+  v.yes_no(
+      "data.group_by_length", o.group_by_length, kFixed,
+      "padded: the documents of a global batch are about as long as each other, and no row is longer than they are");
   v.choice<data::BlockCheck>(
       "data.verify", o.verify,
       {{"touch", data::BlockCheck::kTouch}, {"all", data::BlockCheck::kAll}, {"off", data::BlockCheck::kOff}},
       kMayChange, "check a block's checksum when it is first read, at every read, or never",
       {{"no", data::BlockCheck::kTouch}, {"yes", data::BlockCheck::kAll}});
+  v.text(
+      "data.fetch", o.fetch, "COMMAND", kMayChange,
+      "copies a file of a remote source (s3://bucket/web): a shell command with {src} and {dst}, which need no quotes, "
+      "for example aws s3 cp {src} {dst}");
+  v.text("data.cache", o.cache, "DIR", kMayChange,
+         "where copies of remote shards are kept, for all processes of a host; empty: bessemer/shards in "
+         "$XDG_CACHE_HOME or ~/.cache");
+  v.real("data.cache_gb", o.cache_gb, {0}, kMayChange,
+         "most that data.cache may hold, 10^9 bytes; the shards that were used least recently go first");
+  v.duration("data.fetch_timeout", o.fetch_timeout, kMayChange,
+             "a data.fetch that copies nothing for so long is ended, and tried again");
 }
 
 void list(List& v, models::ModelOptions& o) {

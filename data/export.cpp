@@ -77,7 +77,8 @@ ExportResult export_tokens(const ExportOptions& options, const std::function<boo
   const Counts counts = count(shards);
   BESSEMER_CHECK_DATA(counts.tokens > 0, options.data, ": split '", options.split, "' holds no tokens");
   const auto writer = writer_for(options, vocab_size, counts);
-  ExportResult result{writer->files(), counts.tokens, counts.megatron.documents, vocab_size, ""};
+  ExportResult result{
+      writer->files(), counts.tokens, counts.megatron.documents, vocab_size, shards.front().facts().loss_mask, ""};
   for (const auto& file : result.files)
     BESSEMER_CHECK(options.overwrite || !std::filesystem::exists(file), file,
                    ": exists; choose another --out, or replace it with --overwrite");

@@ -21,7 +21,8 @@ struct ExportOptions {
 struct ExportResult {
   std::vector<std::string> files;
   uint64_t tokens = 0, documents = 0, vocab_size = 0;
-  std::string sha256;  ///< of all ids in order, as the shards hold them (u16 or u32)
+  bool loss_mask = false;  ///< the shards have one, the files cannot
+  std::string sha256;      ///< of all ids in order, as the shards hold them (u16 or u32)
 };
 
 /// Writes the tokens of one split as files of another program, which appear when they are complete. Memory is bounded.

@@ -16,8 +16,8 @@ struct Rows {
   std::vector<int64_t> tokens;
   std::vector<int64_t> rows;     ///< global row numbers
   std::vector<int64_t> starts;   ///< `sequence` for each row, as RowRoom has them; empty where no source has documents
-  std::vector<uint8_t> counted;  ///< likewise
-  int64_t sequence = 0;
+  std::vector<uint8_t> counted;  ///< likewise; empty where no source has documents or a loss mask
+  int64_t sequence = 0;          ///< of the source, or, grouped by length, what the longest row of the step needs
 };
 
 /// Reads the micro-batches of one dp rank in the sampler's order, some steps ahead, on a thread of its own.

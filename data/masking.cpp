@@ -40,14 +40,14 @@ struct Word {
   bool follows = false;  ///< the word before it ends where it begins
 };
 
-std::vector<Word> words_of(const Masking& masking, std::span<const int64_t> tokens) {
+std::vector<Word> words_of(const Masking& masking, std::span<const int64_t> tokens, std::span<const uint8_t> may) {
   const auto& v = masking.vocabulary;
   std::vector<Word> words;
   for (std::size_t i = 0; i < tokens.size(); ++i) {
     BESSEMER_CHECK_DATA(tokens[i] >= 0 && tokens[i] < v.size, "token id ", tokens[i], " is not of the vocabulary of ",
                         v.size, " that is to be masked");
     const auto id = static_cast<std::size_t>(tokens[i]);
-    if (v.special[id] != 0) continue;
+    if (v.special[id] != 0 || may[i] == 0) continue;
     const bool follows = !words.empty() && words.back().end == i;
     if (masking.unit != MaskUnit::kToken && follows && v.continues[id] != 0)
       words.back().end = i + 1;
@@ -104,8 +104,8 @@ int64_t span_length(double uniform) {
 }
 
 void mask_row(const Masking& masking, uint64_t key, std::span<int64_t> tokens, std::span<uint8_t> predicted) {
+  const auto words = words_of(masking, tokens, predicted);
   std::fill(predicted.begin(), predicted.end(), uint8_t{0});
-  const auto words = words_of(masking, tokens);
   std::size_t maskable = 0;
   for (const Word& word : words) maskable += word.end - word.begin;
   if (maskable == 0) return;

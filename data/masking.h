@@ -25,12 +25,12 @@ struct Masking {
   MaskingVocabulary vocabulary;
 };
 
-/// Masks one row for masked language modelling (Devlin et al. 2019, section 3.1): of its n tokens that are not special,
+/// Masks one row for masked language modelling (Devlin et al. 2019, section 3.1): of its n tokens that may be,
 /// max(1, round(probability n)) are to be predicted, whole words while they fit. 80 % of them become [MASK], 10 % a
 /// random id of the vocabulary, 10 % stay; drawn for each token, with kSpan for each span. A function of (key, tokens)
 /// alone: `key` comes from (seed, global row), so any layout and any resume sees the same.
 /// \param tokens     [s], changed. Errors: Error (65) for an id beyond the vocabulary.
-/// \param predicted  [s], written: 1 where the token that stood there is to be predicted
+/// \param predicted  [s], given: 0 where the token is never to be predicted; written: 1 where it is to be
 void mask_row(const Masking& masking, uint64_t key, std::span<int64_t> tokens, std::span<uint8_t> predicted);
 
 /// The length in words of a span, from a uniform number in [0, 1): P(l) = 0.2 * 0.8^(l - 1) / (1 - 0.8^10), l = 1

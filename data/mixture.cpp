@@ -3,16 +3,38 @@
 #include <algorithm>
 #include <filesystem>
 
+#include "data/length_groups.h"
+#include "data/remote.h"
 #include "data/shard_set.h"
 #include "parallel/error.h"
 
 namespace bessemer::data {
 namespace {
 
-bool has_validation(const std::string& directory) {
-  const auto splits = splits_of(directory);
-  return std::find(splits.begin(), splits.end(), "val") != splits.end();
-}
+/// Data sets here and elsewhere.
+class DataSets {
+ public:
+  DataSets(const DataOptions& options, int64_t sequence, int processes)
+      : options_(options), cut_{sequence, options.mode, options.document_mask, options.verify,
+                                options.objective == ObjectiveKind::kCausal},
+        cache_(make_shard_cache(options, processes)) {}
+
+  std::shared_ptr<const Corpus> open(const std::string& path, const std::string& split) const {
+    if (!remote(path)) return Corpus::open(path, split, cut_);
+    return Corpus::cut(open_remote(cache_, path, split, cut_.verify), path, split, cut_);
+  }
+  bool has_validation(const std::string& path) const {
+    const auto splits = remote(path) ? remote_splits(*cache_, path) : splits_of(path);
+    return std::find(splits.begin(), splits.end(), "val") != splits.end();
+  }
+
+ private:
+  bool remote(const std::string& path) const { return cache_ && is_remote(path, options_); }
+
+  const DataOptions& options_;
+  Cut cut_;
+  std::shared_ptr<ShardCache> cache_;
+};
 
 /// The last part of each path; whole paths where two of those are alike.
 std::vector<std::string> short_names(const std::vector<Share>& blend) {
@@ -37,31 +59,31 @@ void refuse_other_tokenizers(const std::vector<Source>& sources, const Source& f
 
 }  // namespace
 
-std::vector<std::string> directories_of(const DataOptions& options) {
-  if (options.blend.empty()) return {options.path};
-  std::vector<std::string> all;
-  for (const auto& share : options.blend) all.push_back(share.path);
-  return all;
+std::string first_source(const DataOptions& options) {
+  return options.blend.empty() ? options.path : options.blend.front().path;
 }
 
-Mixture Mixture::open(const DataOptions& options, int64_t sequence, bool evaluated) {
+std::unique_ptr<Tokenizer> tokenizer_of(const DataOptions& options) {
+  const std::string source = first_source(options);
+  const auto cache = make_shard_cache(options, 1);
+  return cache && is_remote(source, options) ? remote_tokenizer(*cache, source) : open_tokenizer(source);
+}
+
+Mixture Mixture::open(const DataOptions& options, int64_t sequence, bool evaluated, int processes) {
   Mixture out;
-  const auto open = [&](const std::string& path, const char* split) {
-    return Corpus::open(
-        path, split,
-        {sequence, options.mode, options.document_mask, options.verify, options.objective == ObjectiveKind::kCausal});
-  };
+  out.group_by_length = options.group_by_length;
+  const DataSets sets(options, sequence, processes);
   const bool blended = !options.blend.empty();
   auto named = options.validation;
   const auto names = short_names(options.blend);
   for (std::size_t i = 0; i < options.blend.size(); ++i) {
     const auto& share = options.blend[i];
-    out.train.push_back({names[i], open(share.path, "train"), share.share});
-    if (options.validation.empty() && has_validation(share.path)) named.push_back({names[i], share.path});
+    out.train.push_back({names[i], sets.open(share.path, "train"), share.share});
+    if (options.validation.empty() && sets.has_validation(share.path)) named.push_back({names[i], share.path});
   }
   if (!blended) {
-    out.train.push_back({options.path, open(options.path, "train"), 1});
-    if (named.empty() && has_validation(options.path)) named.push_back({"", options.path});
+    out.train.push_back({options.path, sets.open(options.path, "train"), 1});
+    if (named.empty() && sets.has_validation(options.path)) named.push_back({"", options.path});
   }
   if (blended && options.blend.front().share == 0) {
     std::vector<int64_t> tokens;
@@ -70,7 +92,7 @@ Mixture Mixture::open(const DataOptions& options, int64_t sequence, bool evaluat
     for (std::size_t i = 0; i < shares.size(); ++i) out.train[i].share = shares[i];
   }
   for (std::size_t i = 0; evaluated && i < named.size(); ++i)
-    out.validation.push_back({named[i].name, open(named[i].path, "val"), 1});
+    out.validation.push_back({named[i].name, sets.open(named[i].path, "val"), 1});
   refuse_other_tokenizers(out.train, out.train.front());
   refuse_other_tokenizers(out.validation, out.train.front());
   for (std::size_t i = 0; i < out.train.size(); ++i) {
@@ -87,9 +109,12 @@ std::vector<std::shared_ptr<const Corpus>> Mixture::corpora() const {
   return all;
 }
 
-std::vector<Sampler::Source> Mixture::sources() const {
+std::vector<Sampler::Source> Mixture::sources(int64_t global_batch) const {
   std::vector<Sampler::Source> all;
-  for (const auto& source : train) all.push_back({source.corpus->rows(), source.share, 0, 0});
+  for (const auto& source : train) {
+    all.push_back({source.corpus->rows(), source.share, 0, 0});
+    if (group_by_length) all.back().groups = std::make_shared<const LengthGroups>(source.corpus, global_batch);
+  }
   return all;
 }
 

@@ -7,6 +7,7 @@
 #include "data/corpus.h"
 #include "data/options.h"
 #include "data/sampler.h"
+#include "data/tokenizer.h"
 
 namespace bessemer::data {
 
@@ -20,20 +21,25 @@ struct Source {
 /// What a run trains on: one source, or a blend of several of one tokenizer; and what it is evaluated on.
 struct Mixture {
   std::vector<Source> train;
+  bool group_by_length = false;
   std::vector<Source> validation;  ///< each a metric of its own; the only one of an unblended run has no name
 
   /// Opens [data]. Errors: Error (65) as Corpus::open, and where sources are of different tokenizers, or the same data.
-  static Mixture open(const DataOptions& options, int64_t sequence, bool evaluated);
+  /// \param processes  of this job on this host, which share data.cache.
+  static Mixture open(const DataOptions& options, int64_t sequence, bool evaluated, int processes = 1);
 
   std::vector<std::shared_ptr<const Corpus>> corpora() const;
-  std::vector<Sampler::Source> sources() const;  ///< at their beginning
-  int64_t rows() const;                          ///< in an epoch of all training sources
+  /// At their beginning. \param global_batch  rows of a full one, for data.group_by_length
+  std::vector<Sampler::Source> sources(int64_t global_batch = 1) const;
+  int64_t rows() const;  ///< in an epoch of all training sources
   int64_t tokens() const;
   int64_t vocab_size() const { return train.front().corpus->vocab_size(); }
   std::string tokenizer_sha256() const { return train.front().corpus->tokenizer_sha256(); }
 };
 
-/// The directories of token shards that options name, in their order: of the first the tokenizer is taken.
-std::vector<std::string> directories_of(const DataOptions& options);
+/// The first source that options name: of it the tokenizer is taken.
+std::string first_source(const DataOptions& options);
+/// Its tokenizer, fetched where it is remote.
+std::unique_ptr<Tokenizer> tokenizer_of(const DataOptions& options);
 
 }  // namespace bessemer::data

@@ -19,8 +19,9 @@ struct MaskedRows {
 
 MaskedRows masked(const Rows& rows, const Objective& objective) {
   const auto b = static_cast<int64_t>(rows.rows.size()), s = rows.sequence;
-  MaskedRows out{of_rows(rows.tokens.data(), b, s + 1, at::kLong).narrow(1, 0, s).clone(at::MemoryFormat::Contiguous),
-                 at::empty({b, s}, at::kByte)};
+  MaskedRows out{
+      of_rows(rows.tokens.data(), b, s + 1, at::kLong).narrow(1, 0, s).clone(at::MemoryFormat::Contiguous),
+      rows.counted.empty() ? at::ones({b, s}, at::kByte) : of_rows(rows.counted.data(), b, s, at::kByte).clone()};
   const auto n = static_cast<std::size_t>(s);
   for (int64_t r = 0; r < b; ++r) {
     const auto key =

@@ -45,7 +45,12 @@ struct DataOptions {
   int64_t ahead = 2;  ///< steps that are read before they are needed
   Mode mode = Mode::kStream;
   bool document_mask = false;  ///< stream: attention and positions begin anew with each document, as in the other modes
+  bool group_by_length = false;  ///< padded: the documents of a global batch are about as long as each other
   BlockCheck verify = BlockCheck::kTouch;
+  std::string fetch;           ///< command that copies a file of a remote source: {src} to {dst}
+  std::string cache;           ///< directory for what it has copied; launch fills it in where it is empty
+  double cache_gb = 100;       ///< most that the cache may hold, 10^9 bytes
+  double fetch_timeout = 300;  ///< seconds without a byte after which the command is ended
 };
 
 /// How Corpus::open cuts a split.

@@ -72,23 +72,34 @@ std::shared_ptr<const PackedCorpus::Rows> PackedCorpus::stretch(int64_t number) 
   return rows;
 }
 
-void PackedCorpus::read_row(int64_t row, const RowRoom& out) const {
-  check_room(row, out);
+std::shared_ptr<const PackedRow> PackedCorpus::pieces_of(int64_t row) const {
+  BESSEMER_CHECK_DATA(row >= 0 && row < rows(), all_.path(), ": row ", row, " of ", rows(), " is wanted");
   const auto number = std::upper_bound(rows_before_.begin(), rows_before_.end(), row) - rows_before_.begin() - 1;
-  const auto rows = stretch(number);
-  const auto& pieces = rows->at(static_cast<std::size_t>(row - rows_before_[static_cast<std::size_t>(number)]));
+  const auto packed = stretch(number);
+  return {packed, &packed->at(static_cast<std::size_t>(row - rows_before_[static_cast<std::size_t>(number)]))};
+}
+
+int64_t PackedCorpus::row_tokens(int64_t row) const {
+  return cut_.mode == Mode::kPadded ? pieces_of(row)->front().tokens + (cut_.next_token ? 0 : 1) : sequence() + 1;
+}
+
+void PackedCorpus::read_row(int64_t row, const RowRoom& out) const {
+  const auto pieces = pieces_of(row);
+  check_room(row, out, row_tokens(row));
   std::size_t at = 0;
   const auto fill = [&](std::size_t begin, std::size_t end, bool counted) {
-    const std::size_t limit = std::min(end, static_cast<std::size_t>(sequence()));
+    const std::size_t limit = std::min(end, out.tokens.size() - 1);
     for (std::size_t i = begin; i < limit; ++i) {
       if (!out.starts.empty()) out.starts[i] = static_cast<int64_t>(begin);
-      if (!out.counted.empty()) out.counted[i] = counted && i + 1 < end;
+      if (!out.counted.empty()) out.counted[i] = counted && (!cut_.next_token || i + 1 < end);
     }
   };
-  for (const Piece& piece : pieces) {
+  for (const Piece& piece : *pieces) {
     const auto n = static_cast<std::size_t>(piece.tokens);
     all_.read(piece.first, out.tokens.subspan(at, n));
     fill(at, at + n, true);
+    const std::size_t ahead = cut_.next_token ? 1 : 0;
+    if (!out.counted.empty()) leave_out(piece.first + static_cast<int64_t>(ahead), out.counted.subspan(at, n - ahead));
     at += n;
   }
   std::fill(out.tokens.begin() + static_cast<std::ptrdiff_t>(at), out.tokens.end(), padding_);

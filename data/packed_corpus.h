@@ -18,9 +18,13 @@ class ShardCorpus : public Corpus {
   int64_t vocab_size() const override { return all_.facts().vocab_size; }
   std::string tokenizer_sha256() const override { return all_.facts().tokenizer_sha256; }
   std::string content_id() const override { return all_.facts().dataset_id; }
+  bool has_loss_mask() const override { return all_.has_loss_mask(); }
 
  protected:
-  void check_room(int64_t row, const RowRoom& out) const;
+  /// \param least  tokens that it needs to hold.
+  void check_room(int64_t row, const RowRoom& out, int64_t least) const;
+  /// Takes from `counted`, of the targets from token `first` on, those that the loss mask leaves out.
+  void leave_out(int64_t first, std::span<uint8_t> counted) const;
 
   ShardTokens all_;
   Cut cut_;
@@ -47,12 +51,15 @@ class PackedCorpus final : public ShardCorpus {
   PackedCorpus(ShardTokens tokens, const Cut& cut);
   int64_t rows() const override { return rows_before_.back(); }
   bool has_documents() const override { return true; }
+  int64_t row_tokens(int64_t row) const override;
   void read_row(int64_t row, const RowRoom& out) const override;
 
  private:
   using Rows = std::vector<PackedRow>;
   Rows pack_stretch(int64_t stretch) const;
   std::shared_ptr<const Rows> stretch(int64_t number) const;
+  /// What lies in a row, for as long as it is held.
+  std::shared_ptr<const PackedRow> pieces_of(int64_t row) const;
 
   std::vector<int64_t> rows_before_{0};
   int64_t padding_;  ///< the id that fills a row

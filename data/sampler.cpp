@@ -1,5 +1,6 @@
 #include "data/sampler.h"
 
+#include "data/length_groups.h"
 #include "parallel/error.h"
 #include "parallel/random.h"
 
@@ -59,10 +60,17 @@ void Sampler::skip(int64_t count) {
 }
 
 int64_t Sampler::window(const Row& row) const {
-  const int64_t windows = sources_[row.source].windows;
+  const auto& source = sources_[row.source];
+  if (source.groups) return source.groups->at(seed_, row.index).row;
+  const int64_t windows = source.windows;
   const uint64_t key = parallel::stream_key(seed_, "data/order", static_cast<uint64_t>(epoch(row)));
   return static_cast<int64_t>(
       parallel::permute(key, static_cast<uint64_t>(windows), static_cast<uint64_t>(row.index % windows)));
+}
+
+int64_t Sampler::tokens(const Row& row) const {
+  const auto& source = sources_[row.source];
+  return source.groups ? source.groups->at(seed_, row.index).tokens : 0;
 }
 
 }  // namespace bessemer::data

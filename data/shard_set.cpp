@@ -60,6 +60,7 @@ void same_build(const TokenShard& shard, const TokenShard& first_shard) {
   same("shard_count", f.count, first.count);
   same("tokenizer_sha256", f.tokenizer_sha256, first.tokenizer_sha256);
   same("vocab_size", f.vocab_size, first.vocab_size);
+  same("loss_mask", f.loss_mask, first.loss_mask);
 }
 
 }  // namespace

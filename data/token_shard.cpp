@@ -66,6 +66,9 @@ ShardFacts facts_of(const Hdf5File& file) {
   f.normalizer = text_or(file, "normalizer", "none");
   f.source = text_or(file, "source", "[]");
   f.content_sha256 = file.text("content_sha256");
+  f.loss_mask = file.find("loss_mask") != nullptr;
+  if (f.loss_mask)
+    f.loss_tokens = static_cast<uint64_t>(integer_within(file, "n_loss_tokens", 0, static_cast<int64_t>(f.tokens)));
   return f;
 }
 
@@ -90,13 +93,14 @@ void for_each_piece(const Hdf5File& file, const DatasetInfo& dataset, Rows rows)
   }
 }
 
-/// tables_crc32c[i] is of the i-th other dataset by name, `tokens` and its link `data` left out (they have
-/// block_crc32c).
+/// tables_crc32c[i] is of the i-th other dataset by name, those left out that have a checksum for each block: `tokens`,
+/// its link `data`, and `loss_mask`.
 void check_tables(const Hdf5File& file) {
   std::vector<const DatasetInfo*> tables;
   for (const auto& dataset : file.datasets()) {
     const auto& name = dataset.name;
-    if (name != "tokens" && name != "data" && name != "tables_crc32c" && dataset.shape.size() == 1)
+    if (name != "tokens" && name != "data" && name != "loss_mask" && name != "tables_crc32c" &&
+        dataset.shape.size() == 1)
       tables.push_back(&dataset);
   }
   check_dataset(file, "tables_crc32c", Dtype::kU32, tables.size());
@@ -144,12 +148,23 @@ struct TokenShard::State {
   FileDescriptor bytes;
   BlockCheck check_when;
   ShardFacts facts;
-  const DatasetInfo *tokens = nullptr, *offsets = nullptr, *crcs = nullptr;  // of `file`
-  std::size_t width = 2;
+  /// A dataset with an element for each token, and a checksum for each block of it.
+  struct Column {
+    const DatasetInfo *values = nullptr, *crcs = nullptr;  // of `file`; null: there is none
+    std::size_t width = 2;
+    std::unique_ptr<std::atomic<uint64_t>[]> checked;  // a bit for each block: of 10^12 tokens 8 MB
+  };
+  Column tokens, mask;
+  const DatasetInfo* offsets = nullptr;
   uint64_t block_tokens = kBlockTokens;
   uint64_t blocks = 0;
-  std::unique_ptr<std::atomic<uint64_t>[]> checked;  // a bit for each block: of 10^12 tokens 8 MB
 
+  void open(Column& column, const char* values, const char* crcs, Dtype dtype) {
+    check_dataset(file, values, dtype, facts.tokens);
+    check_dataset(file, crcs, Dtype::kU32, blocks);
+    column.values = &file.dataset(values), column.crcs = &file.dataset(crcs), column.width = size_of(dtype);
+    column.checked = std::make_unique<std::atomic<uint64_t>[]>(blocks / 64 + 1);
+  }
   uint64_t tokens_in(uint64_t block) const { return std::min(block_tokens, facts.tokens - block * block_tokens); }
 
   /// Elements [first, first + n) of a dataset of one dimension, as stored.
@@ -163,41 +178,76 @@ struct TokenShard::State {
 
   void check_ids(const unsigned char* data, uint64_t first, uint64_t n) const {
     for (uint64_t i = 0; i < n; ++i) {
-      const uint32_t id = id_at(data, i, width);
+      const uint32_t id = id_at(data, i, tokens.width);
       BESSEMER_CHECK_DATA(id < facts.vocab_size, file.path(), ": token ", first + i, " has id ", id,
                           ", ids below vocab_size ", facts.vocab_size, " are expected");
     }
   }
 
-  void check(uint64_t block, const unsigned char* data) const {
-    const uint64_t first = block * block_tokens, n = tokens_in(block);
-    const uint32_t crc = crc32c(data, n * width);
-    uint32_t expected = 0;
-    read(*crcs, block, 1, &expected);
-    BESSEMER_CHECK_DATA(crc == expected, file.path(), ": tokens ", first, " to ", first + n - 1, " have the checksum ",
-                        std::hex, crc, ", block_crc32c says ", expected,
-                        "; the file was damaged, build or copy it again");
-    check_ids(data, first, n);
-    checked[block / 64].fetch_or(uint64_t{1} << block % 64, std::memory_order_relaxed);
+  /// What the elements may be, whatever their checksum says.
+  void check_values(const Column& column, const unsigned char* data, uint64_t first, uint64_t n) const {
+    if (&column == &tokens) return check_ids(data, first, n);
+    for (uint64_t i = 0; i < n; ++i)
+      BESSEMER_CHECK_DATA(data[i] <= 1, file.path(), ": loss_mask[", first + i, "] is ", static_cast<int>(data[i]),
+                          ", 0 or 1 is expected");
   }
 
-  bool due(uint64_t block) const {
+  void check(const Column& column, uint64_t block, const unsigned char* data) const {
+    const uint64_t first = block * block_tokens, n = tokens_in(block);
+    const uint32_t crc = crc32c(data, n * column.width);
+    uint32_t expected = 0;
+    read(*column.crcs, block, 1, &expected);
+    BESSEMER_CHECK_DATA(crc == expected, file.path(), ": ", column.values->name, " ", first, " to ", first + n - 1,
+                        " have the checksum ", std::hex, crc, ", ", column.crcs->name, " says ", expected,
+                        "; the file was damaged, build or copy it again");
+    check_values(column, data, first, n);
+    column.checked[block / 64].fetch_or(uint64_t{1} << block % 64, std::memory_order_relaxed);
+  }
+
+  bool due(const Column& column, uint64_t block) const {
     return check_when == BlockCheck::kAll ||
            (check_when == BlockCheck::kTouch &&
-            (checked[block / 64].load(std::memory_order_relaxed) >> block % 64 & 1) == 0);
+            (column.checked[block / 64].load(std::memory_order_relaxed) >> block % 64 & 1) == 0);
   }
 
-  /// Bytes of tokens [begin, begin + n) of a block, in `room`; a block whose check is due is read whole.
-  const unsigned char* bytes_of(uint64_t block, uint64_t begin, uint64_t n, std::vector<unsigned char>& room) const {
-    const bool whole = due(block);
+  /// Bytes of elements [begin, begin + n) of a block, in `room`; a block whose check is due is read whole.
+  const unsigned char* bytes_of(const Column& column, uint64_t block, uint64_t begin, uint64_t n,
+                                std::vector<unsigned char>& room) const {
+    const bool whole = due(column, block);
     const uint64_t first = block * block_tokens + (whole ? 0 : begin), count = whole ? tokens_in(block) : n;
-    room.resize(count * width);
-    read(*tokens, first, count, room.data());
+    room.resize(count * column.width);
+    read(*column.values, first, count, room.data());
     if (whole)
-      check(block, room.data());
+      check(column, block, room.data());
     else if (check_when == BlockCheck::kOff)
-      check_ids(room.data(), first, count);
-    return room.data() + (whole ? begin * width : 0);
+      check_values(column, room.data(), first, count);
+    return room.data() + (whole ? begin * column.width : 0);
+  }
+
+  /// Gives `take(at, bytes, n)` elements [first, first + size) in pieces that lie within a block each.
+  template <class Take>
+  void for_each_piece_of(const Column& column, uint64_t first, uint64_t size, const Take& take) const {
+    BESSEMER_CHECK_DATA(first <= facts.tokens && size <= facts.tokens - first, file.path(), ": has ", facts.tokens,
+                        " tokens, tokens ", first, " to ", first + size, " are wanted");
+    std::vector<unsigned char> room;
+    for (uint64_t done = 0; done < size;) {
+      const uint64_t block = (first + done) / block_tokens, begin = (first + done) % block_tokens;
+      const uint64_t n = std::min<uint64_t>(size - done, block_tokens - begin);
+      take(done, bytes_of(column, block, begin, n, room), n);
+      done += n;
+    }
+  }
+
+  /// Every block of a column, checked. Gives `take(bytes, size)` each.
+  template <class Take>
+  void verify(const Column& column, const Take& take) const {
+    std::vector<unsigned char> room;
+    for (uint64_t block = 0; block < blocks; ++block) {
+      room.resize(tokens_in(block) * column.width);
+      read(*column.values, block * block_tokens, tokens_in(block), room.data());
+      check(column, block, room.data());
+      take(room.data(), room.size());
+    }
   }
 };
 
@@ -206,11 +256,10 @@ TokenShard::TokenShard(const std::string& path, BlockCheck check) : state_(std::
   check_format(s.file);
   s.facts = facts_of(s.file);
   s.block_tokens = static_cast<uint64_t>(integer_within(s.file, "checksum_block_tokens", 1, 1 << 24));
-  s.width = size_of(s.facts.dtype());
   s.blocks = s.facts.tokens / s.block_tokens + (s.facts.tokens % s.block_tokens != 0);
-  check_dataset(s.file, "tokens", s.facts.dtype(), s.facts.tokens);
+  s.open(s.tokens, "tokens", "block_crc32c", s.facts.dtype());
+  if (s.facts.loss_mask) s.open(s.mask, "loss_mask", "loss_mask_crc32c", Dtype::kU8);
   check_dataset(s.file, "doc_offsets", Dtype::kU64, s.facts.documents + 1);
-  check_dataset(s.file, "block_crc32c", Dtype::kU32, s.blocks);
   check_tables(s.file);
   check_offsets(s.file, s.facts, "doc_offsets");
   s.facts.sentences = s.file.find("sentence_offsets") != nullptr;
@@ -218,9 +267,7 @@ TokenShard::TokenShard(const std::string& path, BlockCheck check) : state_(std::
     check_dataset(s.file, "sentence_offsets", Dtype::kU64, s.file.dataset("sentence_offsets").elements());
     check_offsets(s.file, s.facts, "sentence_offsets");
   }
-  s.checked = std::make_unique<std::atomic<uint64_t>[]>(s.blocks / 64 + 1);
-  s.tokens = &s.file.dataset("tokens"), s.offsets = &s.file.dataset("doc_offsets"),
-  s.crcs = &s.file.dataset("block_crc32c");
+  s.offsets = &s.file.dataset("doc_offsets");
 }
 
 TokenShard::~TokenShard() = default;
@@ -231,19 +278,20 @@ const ShardFacts& TokenShard::facts() const { return state_->facts; }
 
 void TokenShard::read(uint64_t first, std::span<int64_t> out) const {
   const auto& s = *state_;
-  BESSEMER_CHECK_DATA(first <= s.facts.tokens && out.size() <= s.facts.tokens - first, path(), ": has ", s.facts.tokens,
-                      " tokens, tokens ", first, " to ", first + out.size(), " are wanted");
-  std::vector<unsigned char> room;
-  for (std::size_t done = 0; done < out.size();) {
-    const uint64_t block = (first + done) / s.block_tokens, begin = (first + done) % s.block_tokens;
-    const uint64_t n = std::min<uint64_t>(out.size() - done, s.block_tokens - begin);
-    const unsigned char* data = s.bytes_of(block, begin, n, room);
-    if (s.width == 2)
-      for (uint64_t i = 0; i < n; ++i) out[done + i] = id_at(data, i, 2);
+  s.for_each_piece_of(s.tokens, first, out.size(), [&](uint64_t at, const unsigned char* data, uint64_t n) {
+    if (s.tokens.width == 2)
+      for (uint64_t i = 0; i < n; ++i) out[at + i] = id_at(data, i, 2);
     else
-      for (uint64_t i = 0; i < n; ++i) out[done + i] = id_at(data, i, 4);
-    done += n;
-  }
+      for (uint64_t i = 0; i < n; ++i) out[at + i] = id_at(data, i, 4);
+  });
+}
+
+void TokenShard::loss_mask(uint64_t first, std::span<uint8_t> out) const {
+  const auto& s = *state_;
+  if (!s.facts.loss_mask) return std::fill(out.begin(), out.end(), uint8_t{1});
+  s.for_each_piece_of(s.mask, first, out.size(), [&](uint64_t at, const unsigned char* data, uint64_t n) {
+    std::copy_n(data, n, out.begin() + static_cast<std::ptrdiff_t>(at));
+  });
 }
 
 void TokenShard::document_offsets(uint64_t first, std::span<uint64_t> out) const {
@@ -265,16 +313,17 @@ std::pair<uint64_t, uint64_t> TokenShard::document(uint64_t d) const {
 void TokenShard::verify() const {
   const auto& s = *state_;
   Sha256 content;
-  std::vector<unsigned char> room;
-  for (uint64_t block = 0; block < s.blocks; ++block) {
-    room.resize(s.tokens_in(block) * s.width);
-    s.read(*s.tokens, block * s.block_tokens, s.tokens_in(block), room.data());
-    s.check(block, room.data());
-    content.update(room.data(), room.size());
-  }
+  s.verify(s.tokens, [&](const unsigned char* data, std::size_t bytes) { content.update(data, bytes); });
   BESSEMER_CHECK_DATA(content.hex() == s.facts.content_sha256, path(), ": SHA-256 of the tokens is ", content.hex(),
                       ", content_sha256 says ", s.facts.content_sha256,
                       "; the file was damaged, build or copy it again");
+  if (!s.facts.loss_mask) return;
+  uint64_t wanted = 0;
+  s.verify(s.mask, [&](const unsigned char* data, std::size_t bytes) {
+    wanted += static_cast<uint64_t>(std::count(data, data + bytes, 1));
+  });
+  BESSEMER_CHECK_DATA(wanted == s.facts.loss_tokens, path(), ": its loss_mask wants ", wanted,
+                      " tokens predicted, n_loss_tokens says ", s.facts.loss_tokens, "; build it again");
 }
 
 }  // namespace bessemer::data

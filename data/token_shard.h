@@ -29,7 +29,9 @@ struct ShardFacts {
   int64_t eod_id = -1;
   int64_t bos_id = -1;
   int64_t pad_id = -1;
-  bool sentences = false;  ///< there is a table of where they begin
+  bool sentences = false;    ///< there is a table of where they begin
+  bool loss_mask = false;    ///< there is a byte for each token: 0 where it is not to be predicted, else 1
+  uint64_t loss_tokens = 0;  ///< with a mask: those to be predicted; the writer counts them
   std::string normalizer = "none";
   std::string source = "[]";   ///< JSON array of {name, sha256, bytes}
   std::string content_sha256;  ///< over the little-endian token bytes; the writer computes it
@@ -44,8 +46,9 @@ class TokenShardWriter {
  public:
   TokenShardWriter(std::string path, ShardFacts facts);
   ~TokenShardWriter();  ///< removes what finish() has not published
-  /// Errors: Error (65) for an id >= vocab_size, (69) where the disk cannot be written.
-  void append(std::span<const uint32_t> ids);
+  /// \param loss_mask  one for each id, where facts.loss_mask; else none.
+  /// Errors: Error (65) for an id >= vocab_size or a mask above 1, (69) where the disk cannot be written.
+  void append(std::span<const uint32_t> ids, std::span<const uint8_t> loss_mask = {});
   void end_document();
   void end_sentence();  ///< facts.sentences only
   uint64_t tokens() const;
@@ -70,11 +73,13 @@ class TokenShard {
   const std::string& path() const;
   const ShardFacts& facts() const;
   void read(uint64_t first, std::span<int64_t> out) const;  ///< tokens [first, first + out.size())
+  /// The mask of tokens [first, first + out.size()); all ones where the shard has none.
+  void loss_mask(uint64_t first, std::span<uint8_t> out) const;
   /// Where document `d` of the shard begins and ends.
   std::pair<uint64_t, uint64_t> document(uint64_t d) const;
   /// doc_offsets[first, first + out.size()): where documents begin, and the last one ends.
   void document_offsets(uint64_t first, std::span<uint64_t> out) const;
-  void verify() const;  ///< every block, and the SHA-256 of all tokens
+  void verify() const;  ///< every block, the SHA-256 of all tokens, the number of those to be predicted
 
  private:
   struct State;

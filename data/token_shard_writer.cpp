@@ -1,6 +1,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <cassert>
 #include <cstdio>
 #include <cstring>
 #include <vector>
@@ -50,30 +51,32 @@ class Spool {
 };
 
 std::map<std::string, Attribute> attributes_of(const ShardFacts& f) {
-  return {{"format", std::string("token-shard")},
-          {"format_version", std::vector<uint32_t>{1, 0}},
-          {"kind", std::string("corpus")},
-          {"split", f.split},
-          {"shard_index", f.index},
-          {"shard_count", f.count},
-          {"dataset_id", f.dataset_id},
-          {"n_tokens", f.tokens},
-          {"n_docs", f.documents},
-          {"n_examples", static_cast<int64_t>(f.documents)},
-          {"first_doc_continues", static_cast<uint32_t>(f.continues)},
-          {"tokenizer_name", f.tokenizer_name},
-          {"tokenizer_kind", f.tokenizer_kind},
-          {"tokenizer_sha256", f.tokenizer_sha256},
-          {"vocab_size", f.vocab_size},
-          {"eod_id", f.eod_id},
-          {"bos_id", f.bos_id},
-          {"pad_id", f.pad_id},
-          {"normalizer", f.normalizer},
-          {"source", f.source},
-          {"creator", std::string("bessemer, token shard 1.0")},
-          {"checksum_algorithm", std::string("crc32c")},
-          {"checksum_block_tokens", kBlockTokens},
-          {"content_sha256", f.content_sha256}};
+  std::map<std::string, Attribute> all{{"format", std::string("token-shard")},
+                                       {"format_version", std::vector<uint32_t>{1, f.loss_mask ? 1u : 0u}},
+                                       {"kind", std::string("corpus")},
+                                       {"split", f.split},
+                                       {"shard_index", f.index},
+                                       {"shard_count", f.count},
+                                       {"dataset_id", f.dataset_id},
+                                       {"n_tokens", f.tokens},
+                                       {"n_docs", f.documents},
+                                       {"n_examples", static_cast<int64_t>(f.documents)},
+                                       {"first_doc_continues", static_cast<uint32_t>(f.continues)},
+                                       {"tokenizer_name", f.tokenizer_name},
+                                       {"tokenizer_kind", f.tokenizer_kind},
+                                       {"tokenizer_sha256", f.tokenizer_sha256},
+                                       {"vocab_size", f.vocab_size},
+                                       {"eod_id", f.eod_id},
+                                       {"bos_id", f.bos_id},
+                                       {"pad_id", f.pad_id},
+                                       {"normalizer", f.normalizer},
+                                       {"source", f.source},
+                                       {"creator", std::string("bessemer, token shard 1.0")},
+                                       {"checksum_algorithm", std::string("crc32c")},
+                                       {"checksum_block_tokens", kBlockTokens},
+                                       {"content_sha256", f.content_sha256}};
+  if (f.loss_mask) all.emplace("n_loss_tokens", f.loss_tokens);
+  return all;
 }
 
 }  // namespace
@@ -81,12 +84,13 @@ std::map<std::string, Attribute> attributes_of(const ShardFacts& f) {
 struct TokenShardWriter::State {
   State(std::string path_, ShardFacts facts_)
       : path(std::move(path_)), facts(std::move(facts_)), tokens(path + ".tokens.tmp"), offsets(path + ".docs.tmp"),
-        sentences(path + ".sentences.tmp") {}
+        sentences(path + ".sentences.tmp"), masks(path + ".masks.tmp") {}
   std::string path;
   ShardFacts facts;
   Spool tokens, offsets, sentences;  // tokens in the file's type; u64 ends of documents and of sentences, from 0
-  std::vector<unsigned char> block;  // the bytes of the block under way
-  std::vector<uint32_t> block_crcs;
+  Spool masks;
+  std::vector<unsigned char> block, mask_block;  // the bytes of the block under way
+  std::vector<uint32_t> block_crcs, mask_crcs;
   Sha256 content;
   uint64_t last_end = 0;  // of the newest document
   uint64_t last_sentence_end = 0, sentence_count = 0;
@@ -98,6 +102,18 @@ struct TokenShardWriter::State {
     content.update(block.data(), block.size());
     tokens.append(block.data(), block.size());
     block.clear();
+    if (!facts.loss_mask) return;
+    mask_crcs.push_back(crc32c(mask_block.data(), mask_block.size()));
+    masks.append(mask_block.data(), mask_block.size());
+    mask_block.clear();
+  }
+  void append_mask(std::span<const uint8_t> mask) {
+    for (const uint8_t wanted : mask) {
+      BESSEMER_CHECK_DATA(wanted <= 1, path, ": a token after token ", facts.tokens, " has the loss mask ",
+                          static_cast<int>(wanted), ", 0 or 1 is expected");
+      facts.loss_tokens += wanted;
+    }
+    mask_block.insert(mask_block.end(), mask.begin(), mask.end());
   }
   void append_offset(uint64_t offset) { offsets.append(&offset, sizeof offset); }
 };
@@ -110,7 +126,7 @@ std::string shard_name(const std::string& split, uint32_t index, uint32_t count)
 
 TokenShardWriter::TokenShardWriter(std::string path, ShardFacts facts)
     : state_(std::make_unique<State>(std::move(path), std::move(facts))) {
-  state_->facts.tokens = state_->facts.documents = 0;
+  state_->facts.tokens = state_->facts.documents = state_->facts.loss_tokens = 0;
   state_->append_offset(0);
   const uint64_t begin = 0;
   if (state_->facts.sentences) state_->sentences.append(&begin, sizeof begin);
@@ -122,8 +138,9 @@ TokenShardWriter::~TokenShardWriter() {
 
 uint64_t TokenShardWriter::tokens() const { return state_->facts.tokens; }
 
-void TokenShardWriter::append(std::span<const uint32_t> ids) {
+void TokenShardWriter::append(std::span<const uint32_t> ids, std::span<const uint8_t> loss_mask) {
   auto& s = *state_;
+  assert(loss_mask.size() == (s.facts.loss_mask ? ids.size() : 0));
   const std::size_t width = size_of(s.facts.dtype()), full = kBlockTokens * width;
   while (!ids.empty()) {
     const std::size_t n = std::min(ids.size(), (full - s.block.size()) / width);
@@ -136,9 +153,10 @@ void TokenShardWriter::append(std::span<const uint32_t> ids) {
     }
     BESSEMER_CHECK_DATA(largest < s.facts.vocab_size, s.path, ": a token after token ", s.facts.tokens, " has id ",
                         largest, ", ids below vocab_size ", s.facts.vocab_size, " are expected");
+    s.append_mask(loss_mask.first(s.facts.loss_mask ? n : 0));
     s.facts.tokens += n;
     if (s.block.size() == full) s.end_block();
-    ids = ids.subspan(n);
+    ids = ids.subspan(n), loss_mask = loss_mask.subspan(s.facts.loss_mask ? n : 0);
   }
 }
 
@@ -165,7 +183,11 @@ ShardFacts TokenShardWriter::finish() {
   std::vector<LayoutDataset> datasets{{"tokens", s.facts.dtype(), {s.facts.tokens}},
                                       {"doc_offsets", Dtype::kU64, {s.facts.documents + 1}},
                                       {"block_crc32c", Dtype::kU32, {s.block_crcs.size()}},
-                                      {"tables_crc32c", Dtype::kU32, {s.facts.sentences ? 3u : 2u}}};
+                                      {"tables_crc32c", Dtype::kU32, {2u + s.facts.loss_mask + s.facts.sentences}}};
+  if (s.facts.loss_mask) {
+    datasets.push_back({"loss_mask", Dtype::kU8, {s.facts.tokens}});
+    datasets.push_back({"loss_mask_crc32c", Dtype::kU32, {s.mask_crcs.size()}});
+  }
   if (s.facts.sentences) datasets.push_back({"sentence_offsets", Dtype::kU64, {s.sentence_count + 1}});
   const auto at = create_layout(temporary, datasets, attributes_of(s.facts), {{"data", "tokens"}});
   FileDescriptor out(temporary, FileDescriptor::Mode::kWrite);
@@ -174,6 +196,11 @@ ShardFacts TokenShardWriter::finish() {
   const std::size_t crc_bytes = s.block_crcs.size() * sizeof(uint32_t);
   out.write_at(at.at("block_crc32c"), s.block_crcs.data(), crc_bytes);
   std::vector<uint32_t> tables{crc32c(s.block_crcs.data(), crc_bytes), s.offsets.crc()};  // by name
+  if (s.facts.loss_mask) {
+    s.masks.copy_to(out, at.at("loss_mask"));
+    out.write_at(at.at("loss_mask_crc32c"), s.mask_crcs.data(), crc_bytes);
+    tables.push_back(crc32c(s.mask_crcs.data(), crc_bytes));
+  }
   if (s.facts.sentences) {
     s.sentences.copy_to(out, at.at("sentence_offsets"));
     tables.push_back(s.sentences.crc());

@@ -103,12 +103,20 @@ json splits_json(const std::vector<ShardFacts>& shards, const std::string& direc
   for (const auto& facts : shards) {
     const std::string path = directory + "/" + shard_name(facts.split, facts.index, facts.count);
     auto& split = splits[facts.split];
-    if (split.is_null()) split = {{"tokens", 0}, {"documents", 0}, {"shards", json::array()}};
+    if (split.is_null()) {
+      split = {{"tokens", 0},
+               {"documents", 0},
+               {"eod_id", facts.eod_id},
+               {"pad_id", facts.pad_id},
+               {"loss_mask", facts.loss_mask},
+               {"shards", json::array()}};
+    }
     split["tokens"] = split["tokens"].get<uint64_t>() + facts.tokens;
     split["documents"] = split["documents"].get<uint64_t>() + facts.documents;
     split["shards"].push_back({{"file", fs::path(path).filename()},
                                {"tokens", facts.tokens},
                                {"documents", facts.documents},
+                               {"continues", facts.continues},
                                {"bytes", fs::file_size(path)},
                                {"sha256", sha256_of_file(path)}});
   }

@@ -42,7 +42,8 @@ bool already_made(const std::string& out, const std::string& dataset_id, bool ov
 /// What all shards have in common; `sources` is an array of {name, sha256, bytes}. No eod_id: who makes the set knows.
 ShardFacts common_facts(const std::string& dataset_id, const Tokenizer& tokenizer, const nlohmann::json& sources);
 
-/// dataset.json's "splits": tokens, documents and shards (with size and SHA-256) of each.
+/// dataset.json's "splits": tokens, documents and shards (with size and SHA-256) of each: all that is needed to read a
+/// split without opening its shards (data/remote.h).
 nlohmann::json splits_json(const std::vector<ShardFacts>& shards, const std::string& directory);
 /// dataset.json's "tokenizer". \param spec  as it was named.
 nlohmann::json tokenizer_json(const Tokenizer& tokenizer, const std::string& spec);

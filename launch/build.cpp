@@ -2,6 +2,7 @@
 
 #include <ATen/Parallel.h>
 
+#include <cstdlib>
 #include <iostream>
 #include <limits>
 
@@ -49,15 +50,26 @@ int set_threads(int64_t asked, int ranks_on_host) {
   return threads;
 }
 
-Corpora open_corpora(configs::RunConfig& config) {
-  Corpora out{data::Mixture::open(config.data, config.model.sequence, config.train.eval_every > 0), "", {}};
-  const std::string first = data::directories_of(config.data).front();
-  out.tokenizer = data::open_tokenizer(first)->json();
+data::DataOptions data_options(const configs::RunConfig& config) {
+  data::DataOptions options = config.data;
+  if (!options.cache.empty()) return options;
+  const char *cache = std::getenv("XDG_CACHE_HOME"), *home = std::getenv("HOME");
+  if (cache != nullptr && *cache == '/')
+    options.cache = concat(cache, "/bessemer/shards");
+  else if (home != nullptr && *home == '/')
+    options.cache = concat(home, "/.cache/bessemer/shards");
+  return options;
+}
+
+Corpora open_corpora(configs::RunConfig& config, int ranks_on_host) {
+  const auto options = data_options(config);
+  Corpora out{data::Mixture::open(options, config.model.sequence, config.train.eval_every > 0, ranks_on_host), "", {}};
+  out.tokenizer = data::tokenizer_of(options)->json();
   out.objective = data::make_objective(config.data, out.tokenizer, config.run.seed);
   const int64_t vocab = out.mixture.vocab_size();
   if (config.model.vocab == 0) config.model.vocab = vocab;
   BESSEMER_CHECK(config.model.vocab >= vocab, "model.vocab ", config.model.vocab, " is smaller than the vocabulary of ",
-                 first, ", ", vocab, "; leave it at 0, or choose at least ", vocab);
+                 data::first_source(options), ", ", vocab, "; leave it at 0, or choose at least ", vocab);
   return out;
 }
 

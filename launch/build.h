@@ -17,6 +17,9 @@ namespace bessemer::launch {
 /// A run's options as the trainer takes them.
 trainer::TrainerOptions trainer_options(const configs::RunConfig& config);
 
+/// [data] as it is read: with the place of the cache where none is named.
+data::DataOptions data_options(const configs::RunConfig& config);
+
 /// Compute threads of a rank: parallel.threads, or its share of the cores of its host. Sets them, and returns them.
 int set_threads(int64_t asked, int ranks_on_host);
 
@@ -27,7 +30,8 @@ struct Corpora {
 };
 /// Opens the data; completes model.vocab from it. Not collective.
 /// Errors: Error (65) where the data is not good; (64) where its vocabulary is larger than model.vocab.
-Corpora open_corpora(configs::RunConfig& config);
+/// \param ranks_on_host  they share data.cache
+Corpora open_corpora(configs::RunConfig& config, int ranks_on_host);
 
 /// A model for evaluation or generation in this process alone, with the weights of a checkpoint.
 struct Loaded {

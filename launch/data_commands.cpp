@@ -53,11 +53,13 @@ int info(const Words& words) {
   const auto splits = data::splits_of(directory);
   BESSEMER_CHECK_DATA(!splits.empty(), directory, ": no token shards found; make them with `bessemer data build`");
   for (const auto& split : splits) {
-    uint64_t tokens = 0, documents = 0;
+    uint64_t tokens = 0, documents = 0, loss_tokens = 0;
+    bool mask = false;
     json files = json::array();
     for (const auto& shard : data::open_shards(directory, split)) {
       const auto& f = shard.facts();
       if (all.is_null()) all = facts_json(f);
+      mask = f.loss_mask, loss_tokens += f.loss_tokens;
       tokens += f.tokens, documents += f.documents - (f.continues && f.index > 0);
       files.push_back({{"file", std::filesystem::path(shard.path()).filename()},
                        {"tokens", f.tokens},
@@ -65,6 +67,7 @@ int info(const Words& words) {
                        {"bytes", std::filesystem::file_size(shard.path())}});
     }
     all["splits"][split] = {{"tokens", tokens}, {"documents", documents}, {"shards", files}};
+    if (mask) all["splits"][split]["loss_tokens"] = loss_tokens;
   }
   if (arguments.flag("json")) {
     fmt::print("{}\n", all.dump());
@@ -83,6 +86,8 @@ int info(const Words& words) {
     }
     fmt::print("{:<32} {:>16} {:>12}\n", split + " in all", found["tokens"].get<uint64_t>(),
                found["documents"].get<uint64_t>());
+    if (found.contains("loss_tokens"))
+      fmt::print("{:<32} {:>16}\n", split + " to be predicted", found["loss_tokens"].get<uint64_t>());
   }
   return 0;
 }

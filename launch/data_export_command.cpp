@@ -46,6 +46,9 @@ int export_to(const Words& words) {
     line.show(now);
     return stop.poll().empty();
   });
+  if (r.loss_mask)
+    fmt::print(stderr, "note: {} have no place for the loss mask of {}; it is left out\n",
+               r.files.size() > 1 ? "these files" : "this file", options.data);
   if (a.flag("json")) {
     const json all{{"files", r.files},
                    {"tokens", r.tokens},

@@ -14,6 +14,7 @@
 #include "data/shard_set.h"
 #include "data/tokenizer.h"
 #include "launch/arguments.h"
+#include "launch/build.h"
 #include "launch/commands.h"
 #include "parallel/error.h"
 #include "parallel/topology.h"
@@ -33,6 +34,7 @@ const std::vector<Flag>& flags() {
       {"step", "T", "of a run: what its step T (from 1) trains on; 0: documents of a data set", "0"},
       {"rank", "R", "with --step: of this rank only; -1: the whole global batch", "-1"},
       {"ranks", "N", "with --rank: of a job of so many ranks; 0: parallel.dp x parallel.tp of the run", "0"},
+      {"fetch", "COMMAND", "with --step, where the run's data is remote: its data.fetch", ""},
       {"ids", "", "their token ids too"},
       {"json", "", "one JSON object a document or row"}};
   return all;
@@ -41,7 +43,8 @@ const std::vector<Flag>& flags() {
 std::string help() {
   return "example:\n  bessemer data show data/mine --first 10 --documents 3\n"
          "  bessemer data show runs/first --step 500 --rank 0 --ranks 4\n\n"
-         "Prints documents of a data set as text, or exactly what a rank of a run sees at a step.\n\n"
+         "Prints documents of a data set as text, or exactly what a rank of a run sees at a step. What the loss mask leaves\n"
+         "out stands between \u27e6 and \u27e7. A command that stands in a run's own files is never run: give it with --fetch.\n\n"
          "usage: bessemer data show DIR [options]\n" +
          flags_help(flags());
 }
@@ -54,20 +57,39 @@ std::string text_of(const data::Tokenizer& tokenizer, std::span<const int64_t> i
   return tokenizer.decode(data::TokenIds(ids.begin(), ids.end()));
 }
 
+/// With what is not to be predicted between brackets. \param wanted  one for each id; none: all are.
+std::string marked_text(const data::Tokenizer& tokenizer, std::span<const int64_t> ids,
+                        std::span<const uint8_t> wanted) {
+  if (wanted.empty()) return text_of(tokenizer, ids);
+  std::string text;
+  for (std::size_t begin = 0; begin < ids.size();) {
+    std::size_t end = begin + 1;
+    while (end < ids.size() && wanted[end] == wanted[begin]) ++end;
+    const std::string part = text_of(tokenizer, ids.subspan(begin, end - begin));
+    text += wanted[begin] != 0 ? part : "\u27e6" + part + "\u27e7";
+    begin = end;
+  }
+  return text;
+}
+
 void show_document(const Arguments& arguments, const data::Tokenizer& tokenizer, const data::TokenShard& shard,
                    uint64_t at, int64_t number) {
   const auto [begin, end] = shard.document(at);
   std::vector<int64_t> ids(end - begin);
   shard.read(begin, ids);
-  const std::string text = text_of(tokenizer, ids), file = std::filesystem::path(shard.path()).filename();
+  std::vector<uint8_t> mask(shard.facts().loss_mask ? ids.size() : 0);
+  if (!mask.empty()) shard.loss_mask(begin, mask);
+  const std::string file = std::filesystem::path(shard.path()).filename();
   if (arguments.flag("json")) {
-    json all{{"document", number}, {"shard", file}, {"tokens", ids.size()}, {"text", text}};
+    json all{{"document", number}, {"shard", file}, {"tokens", ids.size()}, {"text", text_of(tokenizer, ids)}};
+    if (!mask.empty()) all["loss_mask"] = mask;
     if (arguments.flag("ids")) all["ids"] = ids;
     return print(all);
   }
-  fmt::print("--- document {} of {}: {} tokens\n", number, file, ids.size());
+  fmt::print("--- document {} of {}: {} tokens{}\n", number, file, ids.size(),
+             mask.empty() ? "" : fmt::format(", {} to be predicted", std::count(mask.begin(), mask.end(), 1)));
   if (arguments.flag("ids")) fmt::print("{}\n", fmt::join(ids, " "));
-  print_text(text);
+  print_text(marked_text(tokenizer, ids, mask));
 }
 
 void show_documents(const Arguments& arguments, const std::string& directory) {
@@ -112,9 +134,18 @@ trainer::CheckpointReader open_step(const std::string& run, int64_t step) {
   return trainer::CheckpointReader::open(run + "/" + trainer::RunDirectory::step_name(step));
 }
 
+/// Its data as [data] names it, but for the command: files come from anywhere, and what they say is not run unasked.
+configs::RunConfig with_command(const Arguments& arguments, const std::string& run, configs::RunConfig config) {
+  const std::string theirs = std::exchange(config.data.fetch, arguments.text("fetch"));
+  const auto problems = configs::check_data(config);
+  BESSEMER_CHECK(theirs.empty() || !config.data.fetch.empty() || problems.empty(), problems.front(), " (", run,
+                 " fetched its data with: ", theirs, "; if you trust that command, give it with --fetch)");
+  return config;
+}
+
 data::Mixture open_data(const std::string& run, const configs::RunConfig& config) {
   try {
-    return data::Mixture::open(config.data, config.model.sequence, false);
+    return data::Mixture::open(data_options(config), config.model.sequence, false);
   } catch (const Error& error) {
     fail(error.code(), error.what(), " (so named by ", run,
          ", from the directory where it was started: go there, or put the data back)");
@@ -123,7 +154,7 @@ data::Mixture open_data(const std::string& run, const configs::RunConfig& config
 
 /// Options are those of the first checkpoint that is not before the step: a blend may have changed since. What they
 /// give from the checkpoint before on must come to where that one stands, or they were changed in between.
-Moment moment_of(const std::string& run, int64_t step) {
+Moment moment_of(const Arguments& arguments, const std::string& run, int64_t step) {
   const std::string path = run + "/config.ini";
   BESSEMER_CHECK_DATA(std::filesystem::exists(path), run, " is no run (it has no config.ini); --step is for runs");
   int64_t before = 0, after = 0;
@@ -133,7 +164,7 @@ Moment moment_of(const std::string& run, int64_t step) {
   }
   const auto parsed = configs::parse({"", after > 0 ? open_step(run, after).config() : data::read_file(path), {}, {}});
   configs::refuse(parsed.problems);
-  const auto& config = parsed.config;
+  const auto config = with_command(arguments, run, parsed.config);
   BESSEMER_CHECK(step <= std::max(after, config.train.steps), "--step ", step, ": the run has ", config.train.steps,
                  " steps (train.steps)");
   auto data = open_data(run, config);
@@ -179,10 +210,14 @@ void show_row(const Arguments& arguments, const data::Tokenizer& tokenizer, cons
     // The last target lies behind the inputs; what predicts nothing at all fills the row.
     const bool target = end == s && (counted.empty() || counted[s - 1] != 0);
     const auto ids = tokens.subspan(begin, end - begin + target);
+    // Of a document that is not padding, what no position of it predicts, but for its first token.
+    std::vector<uint8_t> mask(ids.size(), 1);
+    for (std::size_t i = 1; i < ids.size() && wanted > 0; ++i) mask[i] = counted.empty() || counted[begin + i - 1] != 0;
     out["documents"].push_back({{"position", begin},
                                 {"tokens", end - begin},
                                 {"counted", wanted},
                                 {"ids", ids},
+                                {"loss_mask", mask},
                                 {"text", text_of(tokenizer, ids)}});
     begin = end;
   }
@@ -196,15 +231,16 @@ void show_row(const Arguments& arguments, const data::Tokenizer& tokenizer, cons
     fmt::print("--- position {}: {} tokens, {}\n", document["position"].get<int64_t>(),
                document["tokens"].get<int64_t>(),
                wanted > 0 ? fmt::format("{} targets count", wanted) : "no target counts");
-    if (arguments.flag("ids")) fmt::print("{}\n", fmt::join(document["ids"].get<std::vector<int64_t>>(), " "));
-    print_text(document["text"].get<std::string>());
+    const auto ids = document["ids"].get<std::vector<int64_t>>();
+    if (arguments.flag("ids")) fmt::print("{}\n", fmt::join(ids, " "));
+    print_text(marked_text(tokenizer, ids, document["loss_mask"].get<std::vector<uint8_t>>()));
   }
 }
 
 void show_step(const Arguments& arguments, const std::string& run, int64_t step) {
-  auto [config, data, stream] = moment_of(run, step);
+  auto [config, data, stream] = moment_of(arguments, run, step);
   const Part part = part_of(arguments, config);
-  const auto tokenizer = data::open_tokenizer(data::directories_of(config.data).front());
+  const auto tokenizer = data::tokenizer_of(data_options(config));
   const auto batch = trainer::batch_of(config.train);
   const int64_t share = batch.at(step - 1) / part.dp_size;
   data::Loader loader(data.corpora(), stream, {part.dp_rank, part.dp_size, share, batch, 1}, step - 1);

@@ -75,10 +75,11 @@ Sums evaluate(const Loaded& loaded, const data::Corpus& corpus, int64_t windows,
       rows.rows.push_back(w);
       rows.tokens.resize(rows.tokens.size() + static_cast<std::size_t>(row));
       const auto window = std::span<int64_t>(rows.tokens).last(static_cast<std::size_t>(row));
-      const std::size_t positions = corpus.has_documents() ? window.size() - 1 : 0;
-      rows.starts.resize(rows.starts.size() + positions), rows.counted.resize(rows.counted.size() + positions);
-      const auto counted = std::span<uint8_t>(rows.counted).last(positions);
-      corpus.read_row(w, {window, std::span<int64_t>(rows.starts).last(positions), counted});
+      const std::size_t starts = corpus.has_documents() ? window.size() - 1 : 0,
+                        counts = corpus.has_documents() || corpus.has_loss_mask() ? window.size() - 1 : 0;
+      rows.starts.resize(rows.starts.size() + starts), rows.counted.resize(rows.counted.size() + counts);
+      const auto counted = std::span<uint8_t>(rows.counted).last(counts);
+      corpus.read_row(w, {window, std::span<int64_t>(rows.starts).last(starts), counted});
       for (std::size_t i = 1; i < window.size(); ++i) {
         if (counted.empty() || counted[i - 1] != 0) sums.bytes += bytes.at(static_cast<std::size_t>(window[i]));
       }

@@ -67,8 +67,8 @@ configs::RunConfig read(const RunWords& run) {
   if (problems.empty()) problems = configs::check(run.parsed.config, run.own.count("ranks"));
   configs::refuse(configs::with_origins(problems, run.parsed.origins));
   configs::RunConfig config = run.parsed.config;
-  const std::string directory = data::directories_of(config.data).front();
-  if (config.model.vocab == 0 && !directory.empty()) config.model.vocab = data::open_tokenizer(directory)->vocab_size();
+  if (config.model.vocab == 0 && !data::first_source(config.data).empty())
+    config.model.vocab = data::tokenizer_of(data_options(config))->vocab_size();
   BESSEMER_CHECK(config.model.vocab > 0,
                  "model.vocab is 0, that of the data, and neither data.path nor data.blend is given; give one of them");
   return config;

@@ -186,7 +186,7 @@ int train(const Words& words, parallel::World& world, trainer::StopRequests& sto
   trainer::HostMemory memory;  // before the first tensor
   const int threads = set_threads(config.parallel.threads, world.local_size());
   Corpora data;
-  agree(world.group(), world.host(), [&] { data = open_corpora(config); });
+  agree(world.group(), world.host(), [&] { data = open_corpora(config, world.local_size()); });
   const parallel::Grid grid = world.make_grid(config.parallel);
   const auto model = models::make_model(models::resolve(config.model), grid, config.parallel.sequence_parallel);
   const auto cost = model->cost(1, at::kFloat);

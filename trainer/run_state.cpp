@@ -122,7 +122,7 @@ void refuse_other_data(const CheckpointReader& checkpoint, const data::Mixture& 
 
 Stream stream_at(uint64_t seed, const TrainOptions& train, const data::Mixture& data,
                  const CheckpointReader* checkpoint) {
-  auto sources = data.sources();
+  auto sources = data.sources(train.global_batch);
   if (checkpoint == nullptr) return {{seed, std::move(sources)}, {}, {}};
   const auto& state = checkpoint->state().at("data");
   auto before = sources_before(*checkpoint);

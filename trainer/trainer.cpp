@@ -132,7 +132,7 @@ StepResult Trainer::step(const NextBatch& next, const Votes& votes) {
   const double scale = loss_scale_.scale();
   const double count = static_cast<double>(totals.weight);
   BESSEMER_CHECK_DATA(count > 0, "step ", step_ + 1,
-                      ": no target of its rows counts: their documents have one token each; use other data, a larger "
+                      ": no target of its rows counts: their documents have one token each, or their loss_mask is 0 everywhere; use other data, a larger "
                       "train.global_batch, or data.mode = packed");
   const double unscale = totals.nominal / (count * scale);
   result.loss = totals.loss.value() / count;

@@ -107,6 +107,19 @@ TEST(Layout, MicroBatchOfVirtualRanksDoesNotDependOnDp) {
   for (const int64_t ranks : {1, 2, 4}) EXPECT_EQ(layout(c, ranks).micro_batch, 4);
 }
 
+TEST(Check, RowsAreGroupedByLengthWhereTheyArePaddedAndNotCutOtherwise) {
+  RunConfig c;
+  c.data.group_by_length = true;
+  c.train.sequence_ramp = {{c.model.sequence / 2, 10}};
+  EXPECT_THAT(check(c, 1), ElementsAre(HasSubstr("data.group_by_length is for data.mode = padded"),
+                                       HasSubstr("leave one of them out")));
+  c.data.mode = data::Mode::kPadded, c.train.sequence_ramp = {};
+  EXPECT_THAT(check(c, 1), IsEmpty());
+  c.model.heads = 3, c.model.hidden = 96, c.model.sequence = 96, c.model.ffn = 384, c.parallel.tp = 3;
+  c.parallel.sequence_parallel = true;
+  EXPECT_THAT(check(c, 3), testing::Contains(HasSubstr("multiples of 8 positions, which parallel.tp 3")));
+}
+
 TEST(CheckData, WantsOnePathOrABlend) {
   RunConfig c;
   c.data.path = "/", c.data.blend = {{"/", 1}, {"/nowhere/at/all", 2}};
@@ -115,6 +128,18 @@ TEST(CheckData, WantsOnePathOrABlend) {
   c.data.path = "", c.data.blend.pop_back(), c.data.blend_temperature = 2, c.data.validation = {{"a", "/nowhere"}};
   EXPECT_THAT(check_data(c), ElementsAre(HasSubstr("data.validation /nowhere is no directory"),
                                          HasSubstr("data.blend_temperature is for a data.blend without shares")));
+}
+
+TEST(CheckData, WantsACommandForRemoteSources) {
+  RunConfig c;
+  c.data.path = "s3://bucket/web";
+  EXPECT_THAT(check_data(c), ElementsAre(AllOf(HasSubstr("data.path s3://bucket/web is not of this machine"),
+                                               HasSubstr("data.fetch"))));
+  c.data.fetch = "aws s3 cp {src} {dst}";
+  EXPECT_THAT(check_data(c), IsEmpty());
+  c.data.path = "host:/data/web", c.data.fetch = "scp \"{src}\" here", c.data.cache_gb = 0, c.data.fetch_timeout = 0;
+  EXPECT_THAT(check_data(c), ElementsAre(HasSubstr("{src} in quotes"), HasSubstr("has no {dst}"),
+                                         HasSubstr("data.cache_gb is 0"), HasSubstr("data.fetch_timeout is 0")));
 }
 
 TEST(CheckData, NamesTheDirectoryAndHowToMakeOne) {

@@ -44,7 +44,7 @@ RunConfig random_config(std::mt19937_64& random) {
       o.set(random() % 2 ? "" : "64x500, 128x1000");
     else if (o.name == "model.preset")
       o.set(random() % 2 ? "" : models::preset_names()[random() % models::preset_names().size()]);
-    else if (o.kind == "DIR" || o.kind == "auto|none|PATH") {
+    else if (o.kind == "DIR" || o.kind == "COMMAND" || o.kind == "auto|none|PATH") {
       static const std::string alphabet = "ab/. #;\"'\\\n=[]\r\t";
       std::string text;
       for (uint64_t i = random() % 12; i > 0; --i) text += alphabet[random() % alphabet.size()];
@@ -111,6 +111,7 @@ TEST(Changed, LetsOnlyTheDocumentedOptionsChange) {
   EXPECT_THAT(free,
               ElementsAre("run.dir", "run.resume", "run.init_from", "run.on_corrupt", "data.path", "data.blend", "data.blend_temperature", "data.validation",
                           "data.ahead", "data.verify",
+                          "data.fetch", "data.cache", "data.cache_gb", "data.fetch_timeout",
                           "model.preset", "parallel.dp", "parallel.tp", "parallel.sequence_parallel", "parallel.zero",
                           "parallel.backend", "parallel.device", "parallel.threads", "parallel.bucket_mb",
                           "parallel.deterministic", "parallel.share_gpu", "train.steps", "train.tokens", "train.epochs", "train.wall_time",

@@ -28,6 +28,7 @@ class Counting final : public Corpus {
     const auto out = room.tokens;
     ++reads;
     BESSEMER_CHECK_DATA(window != broken_, "window ", window, " is damaged");
+    std::fill(room.counted.begin(), room.counted.end(), uint8_t{1});
     for (std::size_t i = 0; i < out.size(); ++i) out[i] = offset_ + window * kSequence + static_cast<int64_t>(i);
   }
   mutable std::atomic<int> reads = 0;
@@ -89,6 +90,35 @@ TEST_P(LoaderLayouts, GiveTheSameGlobalStream) {
         }
       }
     }
+  }
+}
+
+/// Of its targets those of even tokens are to be predicted.
+class Masked final : public Corpus {
+ public:
+  int64_t tokens() const override { return 20 * kSequence + 1; }
+  int64_t sequence() const override { return kSequence; }
+  int64_t rows() const override { return 20; }
+  int64_t vocab_size() const override { return tokens(); }
+  std::string tokenizer_sha256() const override { return ""; }
+  std::string content_id() const override { return ""; }
+  bool has_documents() const override { return false; }
+  bool has_loss_mask() const override { return true; }
+  void read_row(int64_t window, const RowRoom& out) const override {
+    for (std::size_t i = 0; i < out.tokens.size(); ++i) out.tokens[i] = window * kSequence + static_cast<int64_t>(i);
+    for (std::size_t i = 0; i < out.counted.size(); ++i) out.counted[i] = out.tokens[i + 1] % 2 == 0;
+  }
+};
+
+TEST(Loader, GivesEveryRowAMaskWhereOneSourceHasOne) {
+  Loader loader({std::make_shared<Counting>(20, -1, 1000), std::make_shared<Masked>()}, Sampler(3, {{20, 1}, {20, 1}}),
+                {0, 1, 8, {{}, 8}, 1}, 0);
+  const Rows rows = loader.next();
+  ASSERT_TRUE(rows.starts.empty());
+  ASSERT_EQ(rows.counted.size(), 8u * kSequence);
+  for (std::size_t i = 0; i < rows.counted.size(); ++i) {
+    const int64_t target = rows.tokens[i / kSequence * (kSequence + 1) + i % kSequence + 1];
+    EXPECT_EQ(rows.counted[i], target >= 1000 || target % 2 == 0);
   }
 }
 

@@ -45,7 +45,7 @@ Counts count(const Masking& m, int rows, std::size_t n) {
   for (int r = 0; r < rows; ++r) {
     const auto before = row_of(static_cast<uint64_t>(r), n, 7);
     auto after = before;
-    std::vector<uint8_t> predicted(before.size());
+    std::vector<uint8_t> predicted(before.size(), 1);
     mask_row(m, parallel::stream_key(9, "mask", static_cast<uint64_t>(r)), after, predicted);
     c.tokens += static_cast<int64_t>(n);
     for (std::size_t i = 0; i < before.size(); ++i) {
@@ -88,7 +88,7 @@ TEST(Masking, EveryPlaceIsPredictedAsOften) {
   constexpr int kRows = 5000;
   for (uint64_t r = 0; r < kRows; ++r) {
     auto row = row_of(1, 50, 0);
-    std::vector<uint8_t> predicted(row.size());
+    std::vector<uint8_t> predicted(row.size(), 1);
     mask_row(m, parallel::stream_key(3, "mask", r), row, predicted);
     for (std::size_t i = 0; i < row.size(); ++i) hits[i] += predicted[i];
   }
@@ -102,7 +102,7 @@ TEST(Masking, WordsAreNeverSplit) {
     for (uint64_t r = 0; r < 500; ++r) {
       const auto before = row_of(r, 100, 3);
       auto row = before;
-      std::vector<uint8_t> predicted(row.size());
+      std::vector<uint8_t> predicted(row.size(), 1);
       mask_row(m, r, row, predicted);
       for (std::size_t i = 2; i + 4 < row.size(); ++i) {
         const bool same_word = m.vocabulary.continues[static_cast<std::size_t>(before[i])] != 0;
@@ -133,7 +133,7 @@ TEST(Masking, SpansShareTheirFateAndKeepTheBudget) {
   for (uint64_t r = 0; r < 300; ++r) {
     const auto before = row_of(r, 200, 0);
     auto row = before;
-    std::vector<uint8_t> predicted(row.size());
+    std::vector<uint8_t> predicted(row.size(), 1);
     mask_row(m, r, row, predicted);
     for (std::size_t i = 1; i < row.size(); ++i) {
       predicted_in_all += predicted[i];
@@ -152,7 +152,7 @@ TEST(Masking, IsAFunctionOfTheKey) {
   const auto m = masking(MaskUnit::kToken);
   const auto masked = [&](uint64_t key) {
     auto row = row_of(1, 60, 4);
-    std::vector<uint8_t> predicted(row.size());
+    std::vector<uint8_t> predicted(row.size(), 1);
     mask_row(m, key, row, predicted);
     return row;
   };
@@ -166,9 +166,12 @@ TEST(Masking, RowsOfNothingOrOfOneToken) {
   std::vector<uint8_t> predicted(4, 1);
   mask_row(m, 1, none, predicted);
   EXPECT_THAT(predicted, testing::Each(0));
-  predicted.resize(3);
+  predicted = {1, 1, 1};
   mask_row(m, 1, one, predicted);
   EXPECT_THAT(predicted, testing::ElementsAre(0, 1, 0));
+  predicted = {1, 0, 1};  // a loss mask forbids it
+  mask_row(m, 1, one, predicted);
+  EXPECT_THAT(predicted, testing::Each(0));
   std::vector<int64_t> foreign{2, 1000};
   EXPECT_THROW(mask_row(m, 1, foreign, std::span(predicted).first(2)), std::exception);
 }

@@ -15,7 +15,9 @@ using testing::HasSubstr;
 class Documents : public FolderTest {
  protected:
   /// Shards of documents of the given lengths; token i of the split is i. `cuts`: tokens at which a shard ends.
-  void write(const std::vector<int64_t>& lengths, const std::vector<int64_t>& cuts = {}) {
+  /// `masked`: documents of which no token is to be predicted.
+  void write(const std::vector<int64_t>& lengths, const std::vector<int64_t>& cuts = {},
+             const std::vector<int64_t>& masked = {}) {
     const int64_t all = std::accumulate(lengths.begin(), lengths.end(), int64_t{0});
     std::vector<int64_t> ends = cuts;
     ends.push_back(all);
@@ -24,11 +26,13 @@ class Documents : public FolderTest {
     int64_t at = 0;
     const auto begin_shard = [&](bool continues) {
       auto facts = facts_for(100000, index, static_cast<uint32_t>(ends.size()));
-      facts.continues = continues;
+      facts.continues = continues, facts.loss_mask = !masked.empty();
       writer = std::make_unique<TokenShardWriter>(this->at(shard_name("train", index, facts.count)), facts);
     };
     begin_shard(false);
-    for (const int64_t length : lengths) {
+    for (std::size_t d = 0; d < lengths.size(); ++d) {
+      const uint8_t wanted = std::find(masked.begin(), masked.end(), static_cast<int64_t>(d)) == masked.end();
+      const int64_t length = lengths[d];
       for (int64_t i = 0; i < length; ++i) {
         if (at == ends[index]) {
           writer->finish();
@@ -36,7 +40,7 @@ class Documents : public FolderTest {
           begin_shard(i > 0);
         }
         const auto id = static_cast<uint32_t>(at++);
-        writer->append({&id, 1});
+        writer->append({&id, 1}, {&wanted, masked.empty() ? 0u : 1u});
       }
       writer->end_document();
     }
@@ -161,6 +165,38 @@ TEST_F(Documents, AStreamWithADocumentMaskSaysWhereTheyBegin) {
         ASSERT_EQ(got.starts[i], std::max<int64_t>(0, begins_[static_cast<std::size_t>(d)] - row * s))
             << row << " " << i;
         ASSERT_EQ(got.counted[i], document_of(token + 1) == d);
+      }
+    }
+  }
+}
+
+// In every mode a masked document leaves the others as they are, and adds nothing to the number of targets that count.
+TEST_F(Documents, OfAMaskedDocumentNoTargetCounts) {
+  const auto lengths = random_lengths(200, 60);
+  const int64_t all = std::accumulate(lengths.begin(), lengths.end(), int64_t{0});
+  const std::vector<int64_t> masked{3, 50, 51, 120, 199};
+  const auto is_masked = [&](int64_t t) {
+    return std::find(masked.begin(), masked.end(), document_of(t)) != masked.end();
+  };
+  for (const auto& [mode, document_mask] :
+       {std::pair{Mode::kStream, false}, {Mode::kStream, true}, {Mode::kPacked, false}, {Mode::kPadded, false}}) {
+    for (const int64_t s : {7, 64}) {
+      write(lengths, {all / 3, all / 2});
+      const auto plain = Corpus::open(folder(), "train", {s, mode, document_mask});
+      EXPECT_FALSE(plain->has_loss_mask());
+      std::vector<Read> before;
+      for (int64_t row = 0; row < plain->rows(); ++row) before.push_back(read(*plain, row));
+      write(lengths, {all / 3, all / 2}, masked);
+      const auto corpus = Corpus::open(folder(), "train", {s, mode, document_mask});
+      ASSERT_TRUE(corpus->has_loss_mask());
+      ASSERT_EQ(corpus->rows(), plain->rows());
+      for (int64_t row = 0; row < corpus->rows(); ++row) {
+        const auto got = read(*corpus, row);
+        const auto& was = before[static_cast<std::size_t>(row)];
+        ASSERT_EQ(got.tokens, was.tokens);
+        ASSERT_EQ(got.starts, was.starts);
+        for (std::size_t i = 0; i < got.counted.size(); ++i)
+          ASSERT_EQ(got.counted[i], was.counted[i] && !is_masked(got.tokens[i + 1])) << row << " " << i;
       }
     }
   }

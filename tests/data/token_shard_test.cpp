@@ -137,6 +137,81 @@ TEST_F(TokenShardTest, BlocksThatAreNotTouchedAreNotChecked) {
   EXPECT_THAT(refusal([&] { read.verify(); }), HasSubstr("checksum"));
 }
 
+class LossMask : public TokenShardTest {
+ protected:
+  /// 40,000 tokens of which each third is not to be predicted, written in uneven pieces.
+  std::string masked_shard() const {
+    auto facts = facts_for(65536);
+    facts.loss_mask = true;
+    TokenShardWriter writer(at("train-00000-of-00001.h5"), facts);
+    const auto ids = ids_of(40000, 65536);
+    const auto mask = mask_of(0, 40000);
+    for (std::size_t begin = 0, n = 1; begin < ids.size(); begin += n, n = n * 3 + 1) {
+      n = std::min(n, ids.size() - begin);
+      writer.append(std::span(ids).subspan(begin, n), std::span(mask).subspan(begin, n));
+    }
+    EXPECT_EQ(writer.finish().loss_tokens, 26666u);
+    return at("train-00000-of-00001.h5");
+  }
+  static std::vector<uint8_t> mask_of(std::size_t first, std::size_t n) {
+    std::vector<uint8_t> mask(n);
+    for (std::size_t i = 0; i < n; ++i) mask[i] = (first + i) % 3 != 0;
+    return mask;
+  }
+};
+
+TEST_F(LossMask, IsReadBack) {
+  const std::string path = masked_shard();
+  for (const BlockCheck check : {BlockCheck::kTouch, BlockCheck::kAll, BlockCheck::kOff}) {
+    const TokenShard read(path, check);
+    EXPECT_TRUE(read.facts().loss_mask);
+    EXPECT_EQ(read.facts().loss_tokens, 26666u);
+    for (const auto& [first, n] :
+         {std::pair<std::size_t, std::size_t>{0, 40000}, {16380, 10}, {39999, 1}, {40000, 0}}) {
+      std::vector<uint8_t> got(n, 7);
+      read.loss_mask(first, got);
+      EXPECT_EQ(got, mask_of(first, n));
+    }
+    read.verify();
+  }
+}
+
+TEST_F(LossMask, AShardWithoutOneWantsEveryToken) {
+  const TokenShard read(shard(ids_of(10, 256), 256));
+  std::vector<uint8_t> got(10);
+  read.loss_mask(0, got);
+  EXPECT_EQ(got, std::vector<uint8_t>(10, 1));
+}
+
+TEST_F(LossMask, IsVerifiedAsTokensAre) {
+  const std::string path = masked_shard();
+  const Hdf5File layout(path);
+  const uint64_t offset = layout.dataset("loss_mask").offset;
+  flip(path, offset + 20000);
+  {
+    const TokenShard read(path);
+    std::vector<uint8_t> mask(100);
+    read.loss_mask(0, mask);
+    EXPECT_THAT(refusal([&] { read.loss_mask(30000, mask); }),
+                AllOf(HasSubstr("loss_mask 16384 to 32767 have the checksum"), HasSubstr("loss_mask_crc32c says")));
+    EXPECT_THAT(refusal([&] { read.verify(); }), HasSubstr("loss_mask"));
+    std::vector<int64_t> ids(100);
+    read.read(30000, ids);
+  }
+  flip(path, offset + 20000);
+  flip(path, layout.dataset("loss_mask_crc32c").offset);
+  EXPECT_THAT(refusal([&] { TokenShard{path}; }), HasSubstr("checksum of dataset 'loss_mask_crc32c'"));
+}
+
+TEST_F(LossMask, HoldsZeroAndOneOnly) {
+  auto facts = facts_for(256);
+  facts.loss_mask = true;
+  TokenShardWriter writer(at("train-00000-of-00001.h5"), facts);
+  const std::vector<uint32_t> ids{1, 2};
+  const std::vector<uint8_t> mask{1, 2};
+  EXPECT_THAT(refusal([&] { writer.append(ids, mask); }), HasSubstr("loss mask 2, 0 or 1 is expected"));
+}
+
 TEST_F(TokenShardTest, EveryTruncationIsRefused) {
   const std::string path = shard(ids_of(5000, 256), 256, {10});
   const std::string whole = bytes_of(path);

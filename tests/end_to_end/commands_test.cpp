@@ -4,7 +4,9 @@
 
 #include <algorithm>
 #include <regex>
+#include <sstream>
 
+#include "data/token_shard.h"
 #include "tests/support/paths.h"
 #include "tests/support/small_run.h"
 
@@ -75,6 +77,103 @@ TEST_F(Commands, WhatARankSeesIsItsPartOfTheStep) {
   EXPECT_THAT(show({"--step", "3", "--rank", "2", "--ranks", "2"}), HasSubstr("is none of the 2 ranks"));
   EXPECT_THAT(show({"--step", "4"}), HasSubstr("the run has 3 steps"));
   EXPECT_THAT(show({}), HasSubstr("is a run: give --step"));
+}
+
+TEST_F(Commands, ADataSetElsewhereGivesTheSameRun) {
+  const std::string here = tests::make_data(files_.files(), "mine", 5, 1000, 700),
+                    fetch = "cp " + here.substr(0, here.size() - 4) + "{src} {dst}";
+  const std::vector<std::string> common{"--train.steps=6", "--train.eval_every=3",
+                                        "--data.cache=" + files_.dir("cache")};
+  const auto train = [&](const std::string& name, std::vector<std::string> options) {
+    options.insert(options.end(), common.begin(), common.end());
+    return tests::under_mpirun(2, files_.train(name, options));
+  };
+  ASSERT_EQ(files_.run(train("near", {"--data.path=" + here})).code, 0);
+  const auto far = files_.run(train("far", {"--data.path=mine", "--data.fetch=" + fetch}));
+  ASSERT_EQ(far.code, 0) << far.text;
+  EXPECT_EQ(tests::difference(files_.dir("far"), files_.dir("near"), 6), "");
+  // The command stands in the run's files, and these may come from anybody.
+  const auto show = [&](const std::string& name, const std::vector<std::string>& more) {
+    std::vector<std::string> words{"data", "show", files_.dir(name), "--step", "3", "--ids"};
+    words.insert(words.end(), more.begin(), more.end());
+    return run(words);
+  };
+  const auto refused = show("far", {});
+  EXPECT_EQ(refused.code, 64);
+  EXPECT_THAT(refused.text, testing::AllOf(HasSubstr("fetched its data with: " + fetch), HasSubstr("--fetch")));
+  EXPECT_EQ(std::regex_replace(show("far", {"--fetch", fetch}).text, std::regex("of mine,"), "of " + here + ","),
+            show("near", {}).text);
+  const auto failed = files_.run(files_.train("x", {"--data.path=mine", "--data.fetch=false {src} {dst}", common[0],
+                                                    "--data.cache=" + files_.dir("other cache")}));
+  EXPECT_EQ(failed.code, 69);
+  EXPECT_THAT(failed.text,
+              testing::AllOf(HasSubstr("mine/dataset.json: cannot be fetched"), HasSubstr("exit status 1")));
+}
+
+// Documents of 2 to 17 tokens; dropout is on: the positions of a step decide its masks.
+TEST_F(Commands, RowsGroupedByLengthTrainTheSameOnAnyDpAndAfterAResume) {
+  const std::string lines = files_.dir("lines.txt");
+  std::ofstream file(lines);
+  for (int i = 0; i < 400; ++i)
+    file << std::string(static_cast<std::size_t>(1 + i * i % 16), static_cast<char>('a' + i % 7)) << "\n";
+  file.close();
+  ASSERT_EQ(run({"data", "build", "--input", lines, "--documents", "lines", "--out", files_.dir("short"), "--tokenizer",
+                 "bytes", "--val-fraction", "0.1"})
+                .code,
+            0);
+  const auto train = [&](const std::string& name, const std::string& steps) {
+    return files_.train(name, {"--data.path=" + files_.dir("short"), "--data.mode=padded", "--data.group_by_length=yes",
+                               "--parallel.virtual_dp=2", "--checkpoint.every=7", "--train.steps=" + steps});
+  };
+  ASSERT_EQ(files_.run(train("one", "20")).code, 0);
+  ASSERT_EQ(files_.run(tests::under_mpirun(2, train("two", "20"))).code, 0);
+  ASSERT_EQ(files_.run(tests::under_mpirun(2, train("resumed", "14"))).code, 0);
+  ASSERT_EQ(files_.run(train("resumed", "20")).code, 0);
+  const auto tensors = [&](const char* name) {
+    return tests::checkpoint_tensors(tests::checkpoint_path(files_.dir(name), 20));
+  };
+  for (const char* other : {"two", "resumed"}) {
+    EXPECT_EQ(tests::metric(files_.dir(other), "loss"), tests::metric(files_.dir("one"), "loss")) << other;
+    EXPECT_EQ(tensors(other), tensors("one")) << other;
+  }
+}
+
+TEST_F(Commands, OfASourceWithALossMaskOnlyTheWantedTokensCount) {
+  const std::string other = tests::make_data(files_.files(), "other", 5, 1000),
+                    path = other + "/" + data::shard_name("train", 0, 1);
+  const data::TokenShard plain(path);
+  std::vector<int64_t> ids(plain.facts().tokens);
+  plain.read(0, ids);
+  auto facts = plain.facts();
+  facts.loss_mask = true;
+  data::TokenShardWriter writer(path, facts);
+  std::vector<uint8_t> mask(ids.size());
+  for (std::size_t i = 0; i < mask.size(); ++i) mask[i] = i % 10 < 3;
+  writer.append(std::vector<uint32_t>(ids.begin(), ids.end()), mask);
+  writer.finish();
+  for (const char* mode : {"stream", "packed"}) {
+    const std::string name = std::string("masked ") + mode;
+    ASSERT_EQ(files_
+                  .run(files_.train(name, {"--data.path", "", "--data.blend=1 " + files_.data() + ", 1 " + other,
+                                           std::string("--data.mode=") + mode, "--train.steps=4"}))
+                  .code,
+              0);
+    const auto tokens = tests::metric(files_.dir(name), "tokens");
+    for (int64_t step = 2; step <= 4; ++step) {
+      int64_t counted = 0, masked = 0;
+      std::istringstream lines(run({"data", "show", files_.dir(name), "--step", std::to_string(step), "--json"}).text);
+      for (std::string line; std::getline(lines, line);) {
+        if (!line.starts_with('{')) continue;  // a note
+        const auto row = nlohmann::json::parse(line);
+        for (const auto& document : row["documents"]) {
+          counted += document["counted"].get<int64_t>();
+          for (const int wanted : document["loss_mask"]) masked += wanted == 0;
+        }
+      }
+      EXPECT_EQ(tokens.at(step) - tokens.at(step - 1), counted);
+      EXPECT_GT(masked, 10);
+    }
+  }
 }
 
 TEST_F(Commands, WhatAStepSawIsToldAfterTheBlendHasChanged) {

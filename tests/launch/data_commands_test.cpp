@@ -61,6 +61,36 @@ TEST_F(DataCommands, ShowPrintsDocuments) {
               HasSubstr("documents"));
 }
 
+TEST_F(DataCommands, InfoShowAndVerifyKnowALossMask) {
+  const std::string text = write("a.txt", "question: what? answer: that");
+  ASSERT_EQ(run({"data", "build", "--input", text, "--out", at("d"), "--tokenizer", "bytes", "--val-fraction", "0"}),
+            0);
+  const std::string path = at("d/train-00000-of-00001.h5");
+  auto facts = data::TokenShard(path).facts();
+  std::filesystem::remove(at("d/dataset.json"));  // it has the shard's SHA-256
+  facts.loss_mask = true;
+  data::TokenShardWriter writer(path, facts);
+  const std::string words = "question: what? answer: that";
+  std::vector<uint8_t> mask(words.size(), 0);
+  std::fill(mask.begin() + 24, mask.end(), uint8_t{1});
+  writer.append(std::vector<uint32_t>(words.begin(), words.end()), mask);
+  writer.finish();
+  ASSERT_EQ(run({"data", "info", at("d"), "--json"}), 0);
+  EXPECT_EQ(nlohmann::json::parse(out_)["splits"]["train"]["loss_tokens"], 4);
+  ASSERT_EQ(run({"data", "info", at("d")}), 0);
+  EXPECT_THAT(out_, HasSubstr("train to be predicted"));
+  ASSERT_EQ(run({"data", "show", at("d")}), 0);
+  EXPECT_THAT(out_, HasSubstr("28 tokens, 4 to be predicted\n\u27e6question: what? answer: \u27e7that\n"));
+  ASSERT_EQ(run({"data", "show", at("d"), "--json"}), 0);
+  EXPECT_EQ(nlohmann::json::parse(out_)["loss_mask"][24], 1);
+  EXPECT_EQ(run({"data", "verify", at("d")}), 0);
+  std::string bytes = bytes_of(path);
+  bytes[data::Hdf5File(path).dataset("loss_mask").offset] ^= 1;
+  write("d/train-00000-of-00001.h5", bytes);
+  EXPECT_EQ(run({"data", "verify", at("d")}), 65);
+  EXPECT_THAT(out_, HasSubstr("loss_mask 0 to 27 have the checksum"));
+}
+
 TEST_F(DataCommands, VerifyNamesADamagedFile) {
   const std::string text = write("a.txt", std::string(1000, 'x'));
   ASSERT_EQ(run({"data", "build", "--input", text, "--out", at("d"), "--tokenizer", "chars"}), 0);
