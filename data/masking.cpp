@@ -140,4 +140,13 @@ void mask_row(const Masking& masking, uint64_t key, std::span<int64_t> tokens, s
   }
 }
 
+void mask_rows(const Masking& masking, uint64_t seed, Rows& rows) {
+  const auto s = static_cast<std::size_t>(rows.sequence);
+  if (rows.counted.empty()) rows.counted.assign(rows.rows.size() * s, 1);
+  for (std::size_t r = 0; r < rows.rows.size(); ++r) {
+    const auto key = parallel::stream_key(seed, "mask", static_cast<uint64_t>(rows.rows[r]));
+    mask_row(masking, key, std::span(rows.tokens).subspan(r * (s + 1), s), std::span(rows.counted).subspan(r * s, s));
+  }
+}
+
 }  // namespace bessemer::data

@@ -3,6 +3,7 @@
 #include <span>
 #include <vector>
 
+#include "data/loader.h"
 #include "data/options.h"
 
 namespace bessemer::data {
@@ -32,6 +33,10 @@ struct Masking {
 /// \param tokens     [s], changed. Errors: Error (65) for an id beyond the vocabulary.
 /// \param predicted  [s], given: 0 where the token is never to be predicted; written: 1 where it is to be
 void mask_row(const Masking& masking, uint64_t key, std::span<int64_t> tokens, std::span<uint8_t> predicted);
+
+/// Masks each row by its global number: `tokens` are changed, `counted` (as given: what may be predicted; empty: all)
+/// becomes 1 where the token that stood there is to be predicted.
+void mask_rows(const Masking& masking, uint64_t seed, Rows& rows);
 
 /// The length in words of a span, from a uniform number in [0, 1): P(l) = 0.2 * 0.8^(l - 1) / (1 - 0.8^10), l = 1
 /// ... 10.

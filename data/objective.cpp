@@ -4,32 +4,12 @@
 
 #include "data/tokenizer.h"
 #include "parallel/error.h"
-#include "parallel/random.h"
 
 namespace bessemer::data {
 namespace {
 
 at::Tensor of_rows(const void* data, int64_t rows, int64_t columns, at::ScalarType type) {
   return at::from_blob(const_cast<void*>(data), {rows, columns}, type);
-}
-
-struct MaskedRows {
-  at::Tensor tokens, predicted;  ///< int64 and uint8 [b, s]
-};
-
-MaskedRows masked(const Rows& rows, const Objective& objective) {
-  const auto b = static_cast<int64_t>(rows.rows.size()), s = rows.sequence;
-  MaskedRows out{
-      of_rows(rows.tokens.data(), b, s + 1, at::kLong).narrow(1, 0, s).clone(at::MemoryFormat::Contiguous),
-      rows.counted.empty() ? at::ones({b, s}, at::kByte) : of_rows(rows.counted.data(), b, s, at::kByte).clone()};
-  const auto n = static_cast<std::size_t>(s);
-  for (int64_t r = 0; r < b; ++r) {
-    const auto key =
-        parallel::stream_key(objective.seed, "mask", static_cast<uint64_t>(rows.rows[static_cast<std::size_t>(r)]));
-    mask_row(objective.masking, key, {out.tokens.data_ptr<int64_t>() + r * s, n},
-             {out.predicted.data_ptr<uint8_t>() + r * s, n});
-  }
-  return out;
 }
 
 }  // namespace
@@ -58,9 +38,10 @@ Batch make_batch(const Rows& rows, const Objective& objective, at::Device device
   batch.first_row = rows.rows.empty() ? 0 : rows.rows.front() * pieces;
   at::Tensor counted;  // [b * pieces, s]
   if (objective.kind == ObjectiveKind::kMasked) {
-    const auto hidden = masked(rows, objective);
-    counted = cut(hidden.predicted);
-    batch.tensors["tokens"] = there(cut(hidden.tokens));
+    Rows hidden = rows;
+    mask_rows(objective.masking, objective.seed, hidden);
+    counted = cut(of_rows(hidden.counted.data(), b, width, at::kByte));
+    batch.tensors["tokens"] = there(cut(of_rows(hidden.tokens.data(), b, width + 1, at::kLong).narrow(1, 0, width)));
     batch.tensors["targets"] = there(cut(all.narrow(1, 0, width)));
     batch.tensors["predicted"] = there(at::nonzero(counted.t().reshape({-1})).view({-1}));
   } else {

@@ -6,35 +6,21 @@
 #include <iostream>
 #include <limits>
 
-#include "configs/parse.h"
 #include "data/tokenizer.h"
 #include "launch/machine.h"
+#include "launch/model_files.h"
 #include "models/presets.h"
 #include "parallel/error.h"
-#include "trainer/checkpoint_reader.h"
 #include "trainer/flat_checkpoint.h"
-#include "trainer/run_directory.h"
 
 namespace bessemer::launch {
 namespace {
 
-Loaded load_checkpoint(const std::string& path, parallel::DeviceKind device) {
-  const auto reader = trainer::CheckpointReader::open(path);
-  Loaded out;
-  out.checkpoint = path;
-  out.step = reader.step();
-  auto parsed = configs::parse({"", reader.config(), {}, {}});
-  BESSEMER_CHECK_DATA(parsed.problems.empty(), path,
-                      " has a configuration that this version does not read: ", parsed.problems.front());
-  out.config = parsed.config;
-  out.tokenizer = reader.tokenizer();
-  parallel::Grid grid;
-  BESSEMER_CHECK_ENV(device != parallel::DeviceKind::kCuda || at::hasCUDA(),
-                     "--device cuda was asked for, and no GPU is usable here; leave it out");
-  if (device == parallel::DeviceKind::kCuda) grid.device = at::Device(at::kCUDA, 0);
+Loaded load(ModelFiles files, const parallel::Grid& grid, at::ScalarType dtype) {
+  Loaded out{files.path, files.step, std::move(files.config), std::move(files.tokenizer), std::move(files.origin), {}};
   out.model = models::make_model(models::resolve(out.config.model), grid, false);
-  models::allocate(*out.model, at::kFloat, grid.device);
-  trainer::restore_weights(*out.model, reader);
+  models::allocate(*out.model, dtype, grid.device);
+  trainer::restore_weights(*out.model, *files.weights);
   return out;
 }
 
@@ -78,19 +64,28 @@ parallel::DeviceKind device_named(const std::string& name) {
   return name == "cuda" ? parallel::DeviceKind::kCuda : parallel::DeviceKind::kCpu;
 }
 
-Loaded load_model(const std::string& path, parallel::DeviceKind device, int64_t threads) {
-  set_threads(threads, 1);
+Loaded load_model(const std::string& path, const parallel::Grid& grid, at::ScalarType dtype) {
   for (int64_t below = std::numeric_limits<int64_t>::max();;) {
-    const auto found = trainer::find_checkpoint(path, trainer::Verify::kMetadata, below);
-    for (const auto& warning : found.warnings) std::cerr << "warning: " << warning << "\n";
+    ModelFiles files = open_model(path, below);
+    const std::string found = files.path;
+    const int64_t step = files.step;
     try {
-      return load_checkpoint(found.path, device);
+      return load(std::move(files), grid, dtype);
     } catch (const Error& error) {  // a damaged tensor is found when it is read
-      if (error.code() != ExitCode::kBadData || found.path == path) throw;
-      std::cerr << "warning: skipping " << found.path << ": " << error.what() << "\n";
-      below = found.step;
+      if (error.code() != ExitCode::kBadData || found == path) throw;
+      std::cerr << "warning: skipping " << found << ": " << error.what() << "\n";
+      below = step;
     }
   }
+}
+
+Loaded load_model(const std::string& path, parallel::DeviceKind device, int64_t threads) {
+  set_threads(threads, 1);
+  parallel::Grid grid;
+  BESSEMER_CHECK_ENV(device != parallel::DeviceKind::kCuda || at::hasCUDA(),
+                     "--device cuda was asked for, and no GPU is usable here; leave it out");
+  if (device == parallel::DeviceKind::kCuda) grid.device = at::Device(at::kCUDA, 0);
+  return load_model(path, grid);
 }
 
 }  // namespace bessemer::launch

@@ -1,5 +1,6 @@
 #pragma once
 #include <memory>
+#include <optional>
 #include <string>
 
 #include "configs/run_config.h"
@@ -8,6 +9,7 @@
 #include "models/model.h"
 #include "parallel/grid.h"
 #include "parallel/world.h"
+#include "trainer/pretrained_writer.h"
 #include "trainer/trainer.h"
 
 namespace bessemer::launch {
@@ -33,15 +35,19 @@ struct Corpora {
 /// \param ranks_on_host  they share data.cache
 Corpora open_corpora(configs::RunConfig& config, int ranks_on_host);
 
-/// A model for evaluation or generation in this process alone, with the weights of a checkpoint.
+/// A model for evaluation or generation, with its weights.
 struct Loaded {
   std::string checkpoint;  ///< its directory
   int64_t step = 0;
   configs::RunConfig config;
   std::string tokenizer;  ///< JSON text
+  std::optional<trainer::PretrainedOrigin> origin;
   std::unique_ptr<models::Model> model;
 };
-/// \param path  a run's directory (its newest good checkpoint) or one checkpoint.
+/// \param path  a run's directory (its newest good checkpoint), one checkpoint, or a directory of Hugging Face's.
+/// \param grid  where the model is built: each rank of its tp reads its slice.
+Loaded load_model(const std::string& path, const parallel::Grid& grid, at::ScalarType dtype = at::kFloat);
+/// Likewise, all of it in this process.
 Loaded load_model(const std::string& path, parallel::DeviceKind device, int64_t threads);
 
 /// "cpu" or "cuda". Errors: Error (64).

@@ -27,6 +27,9 @@ Command ckpt_diff_command();
 std::vector<Command> train_commands();     ///< train.cpp
 std::vector<Command> generate_commands();  ///< generate_command.cpp
 std::vector<Command> eval_commands();
+std::vector<Command> import_commands();
+std::vector<Command> export_commands();
+std::vector<Command> logits_commands();
 std::vector<Command> plan_commands();
 std::vector<Command> config_commands();
 std::vector<Command> tokenize_commands();

@@ -10,6 +10,7 @@
 #include "configs/values.h"
 #include "data/file.h"
 #include "data/loader.h"
+#include "data/masking.h"
 #include "data/mixture.h"
 #include "data/shard_set.h"
 #include "data/tokenizer.h"
@@ -191,9 +192,10 @@ Moment moment_of(const Arguments& arguments, const std::string& run, int64_t ste
   return {config, std::move(data), std::move(stream)};
 }
 
-/// Its documents, each with how much of it counts.
+/// Its documents, each with how much of it counts. `masked`: counted tokens are to be predicted where they stand, not
+/// from the ones before.
 void show_row(const Arguments& arguments, const data::Tokenizer& tokenizer, const json& place, const data::Rows& rows,
-              std::size_t at) {
+              std::size_t at, bool masked) {
   const auto s = static_cast<std::size_t>(rows.sequence);
   const std::span<const int64_t> tokens = std::span(rows.tokens).subspan(at * (s + 1), s + 1);
   const auto starts = rows.starts.empty() ? std::span<const int64_t>() : std::span(rows.starts).subspan(at * s, s);
@@ -208,16 +210,17 @@ void show_row(const Arguments& arguments, const data::Tokenizer& tokenizer, cons
                                         : std::count(counted.begin() + static_cast<std::ptrdiff_t>(begin),
                                                      counted.begin() + static_cast<std::ptrdiff_t>(end), 1);
     // The last target lies behind the inputs; what predicts nothing at all fills the row.
-    const bool target = end == s && (counted.empty() || counted[s - 1] != 0);
+    const bool target = !masked && end == s && (counted.empty() || counted[s - 1] != 0);
     const auto ids = tokens.subspan(begin, end - begin + target);
     // Of a document that is not padding, what no position of it predicts, but for its first token.
     std::vector<uint8_t> mask(ids.size(), 1);
     for (std::size_t i = 1; i < ids.size() && wanted > 0; ++i) mask[i] = counted.empty() || counted[begin + i - 1] != 0;
+    for (std::size_t i = 0; i < ids.size() && masked; ++i) mask[i] = counted[begin + i] == 0;
     out["documents"].push_back({{"position", begin},
                                 {"tokens", end - begin},
                                 {"counted", wanted},
                                 {"ids", ids},
-                                {"loss_mask", mask},
+                                {masked ? "shown" : "loss_mask", mask},
                                 {"text", text_of(tokenizer, ids)}});
     begin = end;
   }
@@ -230,10 +233,12 @@ void show_row(const Arguments& arguments, const data::Tokenizer& tokenizer, cons
     const auto wanted = document["counted"].get<int64_t>();
     fmt::print("--- position {}: {} tokens, {}\n", document["position"].get<int64_t>(),
                document["tokens"].get<int64_t>(),
-               wanted > 0 ? fmt::format("{} targets count", wanted) : "no target counts");
+               masked       ? fmt::format("{} to be predicted, in brackets", wanted)
+               : wanted > 0 ? fmt::format("{} targets count", wanted)
+                            : "no target counts");
     const auto ids = document["ids"].get<std::vector<int64_t>>();
     if (arguments.flag("ids")) fmt::print("{}\n", fmt::join(ids, " "));
-    print_text(marked_text(tokenizer, ids, document["loss_mask"].get<std::vector<uint8_t>>()));
+    print_text(marked_text(tokenizer, ids, document[masked ? "shown" : "loss_mask"].get<std::vector<uint8_t>>()));
   }
 }
 
@@ -244,7 +249,13 @@ void show_step(const Arguments& arguments, const std::string& run, int64_t step)
   const auto batch = trainer::batch_of(config.train);
   const int64_t share = batch.at(step - 1) / part.dp_size;
   data::Loader loader(data.corpora(), stream, {part.dp_rank, part.dp_size, share, batch, 1}, step - 1);
-  const data::Rows rows = loader.next();
+  data::Rows rows = loader.next();
+  const bool masked = config.data.objective == data::ObjectiveKind::kMasked;
+  if (masked) {
+    const data::Masking masking{config.data.mask_probability, config.data.mask_unit,
+                                data::masking_vocabulary(*tokenizer)};
+    data::mask_rows(masking, config.run.seed, rows);
+  }
   stream.skip(part.dp_rank * share);
   const int64_t cut = data::Ramp(config.train.sequence_ramp, rows.sequence).at(step - 1);
   for (std::size_t at = 0; at < rows.rows.size(); ++at) {
@@ -256,7 +267,7 @@ void show_step(const Arguments& arguments, const std::string& run, int64_t step)
               {"epoch", stream.epoch(row)},
               {"row_of_source", stream.window(row)},
               {"sequence", cut}},
-             rows, at);
+             rows, at, masked);
   }
 }
 

@@ -12,6 +12,7 @@
 #include "launch/report.h"
 #include "parallel/error.h"
 #include "trainer/checkpoint_reader.h"
+#include "trainer/pretrained_writer.h"
 #include "trainer/run_state.h"
 
 namespace bessemer::launch {
@@ -121,6 +122,9 @@ Start open_run(const configs::RunConfig& config, const parallel::World& world, b
             "the later one\n",
             config.run.dir, own.back(), trainer::step_in(from));
       const auto checkpoint = trainer::CheckpointReader::open(from);
+      BESSEMER_CHECK(!trainer::origin_in(checkpoint.state()), from,
+                     " is an import, weights without the state of a run; begin one with run.init_from=", from,
+                     " and a run.dir of its own");
       refuse_changes(from, checkpoint.config(), config);
       trainer::refuse_other_data(checkpoint, data);
     }

@@ -211,6 +211,22 @@ LossSum Bert::loss(const data::Batch& batch, const Context& context) {
   return loss;
 }
 
+std::map<std::string, at::Tensor> Bert::outputs(const data::Batch& batch) {
+  const at::NoGradGuard no_gradients;
+  auto every_position = batch;
+  every_position.tensors.erase("predicted");
+  Pass pass = pass_of(every_position, {});
+  for (Block* block : blocks_) {
+    if (block != pooler_.get()) block->run(pass);
+  }
+  const int64_t s = batch["tokens"].size(1), b = batch["tokens"].size(0);
+  const auto flat = head_->matrix.gather(pass.logits);  // [s * b, v]
+  const auto logits = flat.view({s, b, flat.size(1)}).transpose(0, 1).contiguous();
+  if (!pooler_) return {{"logits", logits}};
+  pooler_->run(pass);
+  return {{"prediction_logits", logits}, {"seq_relationship_logits", pass.logits.to(at::kFloat)}};
+}
+
 void Bert::add_pair_loss(const data::Batch& batch, const at::Tensor& whole, LossSum& loss) const {
   Pass pass;
   pass.residual = whole;

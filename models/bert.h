@@ -23,6 +23,8 @@ class Bert : public Model {
   /// second segment follows the first) also "pair_loss" and "pair_accuracy", and the mean pair loss is part of the mean
   /// that sum / weight is. "segments", int64 [b, s], may be left out: all 0.
   LossSum loss(const data::Batch& batch, const Context& context) override;
+  /// "logits", or with pair_head "prediction_logits" and "seq_relationship_logits" [b, 2].
+  std::map<std::string, at::Tensor> outputs(const data::Batch& batch) override;
   /// Errors: Error (64): it does not generate.
   at::Tensor next_logits(const at::Tensor& tokens, Cache& cache) override;
   std::unique_ptr<Cache> make_cache(int64_t batch, int64_t max_tokens) override;

@@ -102,7 +102,7 @@ Gpt::Gpt(const ModelOptions& options, const parallel::Grid& grid, bool sequence_
 
 Gpt::~Gpt() = default;
 
-LossSum Gpt::loss(const data::Batch& batch, const Context& context) {
+Pass Gpt::run(const data::Batch& batch, const Context& context) {
   const at::Tensor& tokens = batch["tokens"];
   BESSEMER_CHECK(tokens.size(1) <= options_.sequence, "a batch has rows of ", tokens.size(1),
                  " tokens, the model's sequence is ", options_.sequence, "; choose a model.sequence of at least that");
@@ -116,7 +116,12 @@ LossSum Gpt::loss(const data::Batch& batch, const Context& context) {
     pass.positions = (at::arange(tokens.size(1), tokens.options()) - pass.starts).t().contiguous();
   }
   for (Block* block : blocks_) block->run(pass);
+  return pass;
+}
 
+LossSum Gpt::loss(const data::Batch& batch, const Context& context) {
+  const at::Tensor& tokens = batch["tokens"];
+  const Pass pass = run(batch, context);
   const auto flat = [](const at::Tensor& x) { return x.t().reshape({-1}); };  // [b, s] -> [s * b]
   LossSum loss;
   at::Tensor mask;
@@ -130,6 +135,14 @@ LossSum Gpt::loss(const data::Batch& batch, const Context& context) {
   loss.sum = ops::cross_entropy(pass.logits.view({-1, slice.rows}), flat(batch["targets"]), mask, slice.begin,
                                 slice.valid, tp_);
   return loss;
+}
+
+std::map<std::string, at::Tensor> Gpt::outputs(const data::Batch& batch) {
+  const c10::NoGradGuard no_gradients;
+  const Pass pass = run(batch, {});
+  const int64_t s = pass.logits.size(0), b = pass.logits.size(1);
+  const at::Tensor flat = head_->matrix->gather(pass.logits.reshape({s * b, pass.logits.size(2)}));  // [s * b, v]
+  return {{"logits", flat.view({s, b, flat.size(1)}).transpose(0, 1).contiguous()}};
 }
 
 at::Tensor Gpt::next_logits(const at::Tensor& tokens, Cache& cache) {

@@ -13,6 +13,8 @@
 namespace bessemer::trainer {
 namespace {
 
+constexpr std::string_view kWeights = "params/";
+
 struct Contents {
   std::shared_ptr<const Directory> directory;
   Manifest manifest;
@@ -252,6 +254,25 @@ void CheckpointReader::read(const std::string& dataset, int64_t dim, int64_t beg
 void CheckpointReader::read(const std::string& dataset, float* out) const {
   const auto& sizes = shape(dataset);
   read(dataset, 0, 0, sizes.empty() ? 1 : sizes[0], 0, elements_of(sizes), out);
+}
+
+std::vector<std::string> CheckpointReader::weights() const {
+  std::vector<std::string> names;
+  for (const std::string& name : datasets()) {
+    if (name.starts_with(kWeights)) names.push_back(name.substr(kWeights.size()));
+  }
+  return names;
+}
+
+bool CheckpointReader::has_weight(const std::string& name) const { return has(std::string(kWeights) + name); }
+
+const std::vector<int64_t>& CheckpointReader::weight_shape(const std::string& name) const {
+  return shape(std::string(kWeights) + name);
+}
+
+void CheckpointReader::read_weight(const std::string& name, int64_t dim, int64_t begin, int64_t end, int64_t first,
+                                   int64_t count, float* out) const {
+  read(std::string(kWeights) + name, dim, begin, end, first, count, out);
 }
 
 Verdict verify_checkpoint(const std::string& path, int share, int shares) {

@@ -5,6 +5,8 @@
 #include <string>
 #include <vector>
 
+#include "trainer/weight_source.h"
+
 namespace bessemer::trainer {
 
 enum class Verify {
@@ -16,15 +18,15 @@ enum class Verify {
 ///
 /// Any layout loads from any layout: a request is cut along what was stored. Every byte that is used has first been
 /// checked against its CRC32C; HDF5 is not needed. Errors: Error (65) naming file, tensor and block.
-class CheckpointReader {
+class CheckpointReader final : public WeightSource {
  public:
   /// \param path  a `step-...` directory.
   static CheckpointReader open(const std::string& path, Verify verify = Verify::kMetadata);
   CheckpointReader(CheckpointReader&&) noexcept;
   CheckpointReader& operator=(CheckpointReader&&) noexcept;
-  ~CheckpointReader();
+  ~CheckpointReader() override;
 
-  const std::string& path() const;
+  const std::string& path() const override;
   int64_t step() const;
   const nlohmann::json& state() const;        ///< as handed to save_checkpoint
   const std::string& config() const;          ///< complete INI text
@@ -45,6 +47,13 @@ class CheckpointReader {
   void read(const std::string& dataset, int64_t dim, int64_t begin, int64_t end, int64_t first, int64_t count,
             float* out) const;
   void read(const std::string& dataset, float* out) const;  ///< all of it
+
+  // The weights alone: datasets without their "params/".
+  std::vector<std::string> weights() const override;
+  bool has_weight(const std::string& name) const override;
+  const std::vector<int64_t>& weight_shape(const std::string& name) const override;
+  void read_weight(const std::string& name, int64_t dim, int64_t begin, int64_t end, int64_t first, int64_t count,
+                   float* out) const override;
 
  private:
   struct State;

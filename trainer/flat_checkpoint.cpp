@@ -31,12 +31,25 @@ void for_each_part(const Slot& slot, const Range& window, const std::function<vo
   }
 }
 
-void check_shape(const CheckpointReader& reader, const std::string& dataset, const std::vector<int64_t>& shape) {
-  BESSEMER_CHECK_DATA(reader.has(dataset), reader.path(), " has no tensor ", dataset,
+/// \param what  of the source, as its messages call it: "params/..." of a checkpoint, a canonical name elsewhere
+void check_shape(const std::string& path, const std::string& what, const std::vector<int64_t>* found,
+                 const std::vector<int64_t>& wanted) {
+  BESSEMER_CHECK_DATA(found != nullptr, path, " has no tensor ", what,
                       "; it is of another model (bessemer ckpt info shows what it holds)");
   const auto text = [](const std::vector<int64_t>& s) { return concat(at::IntArrayRef(s)); };
-  BESSEMER_CHECK_DATA(reader.shape(dataset) == shape, reader.path(), ": ", dataset, " has shape ",
-                      text(reader.shape(dataset)), ", this run's model wants ", text(shape));
+  BESSEMER_CHECK_DATA(*found == wanted, path, ": ", what, " has shape ", text(*found), ", this run's model wants ",
+                      text(wanted));
+}
+
+/// Elements of a piece of the weights, on the host.
+at::Tensor read_part(const WeightSource& source, const Part& part) {
+  const auto& piece = *part.piece;
+  check_shape(source.path(), piece.name, source.has_weight(piece.name) ? &source.weight_shape(piece.name) : nullptr,
+              piece.shape);
+  auto host = at::empty({part.range.size()}, at::kFloat);
+  source.read_weight(piece.name, piece.dim, piece.begin, piece.end, part.first, part.range.size(),
+                     host.data_ptr<float>());
+  return host;
 }
 
 }  // namespace
@@ -85,51 +98,44 @@ void restore_state(FlatState& state, const CheckpointReader& reader) {
     for_each_part(slot, state.updated(slot.bucket), [&](const Part& part) {
       for (const auto& [kind, prefix] : kKinds) {
         const auto& piece = *part.piece;
-        check_shape(reader, prefix + piece.name, piece.shape);
+        const std::string dataset = prefix + piece.name;
+        check_shape(reader.path(), dataset, reader.has(dataset) ? &reader.shape(dataset) : nullptr, piece.shape);
         auto data = state.state(kind, slot.bucket, part.range);
         auto host = at::empty({part.range.size()}, at::kFloat);
-        reader.read(prefix + piece.name, piece.dim, piece.begin, piece.end, part.first, part.range.size(),
-                    host.data_ptr<float>());
+        reader.read(dataset, piece.dim, piece.begin, piece.end, part.first, part.range.size(), host.data_ptr<float>());
         data.copy_(host);
       }
     });
   }
 }
 
-WeightMatch load_initial_weights(FlatState& state, const CheckpointReader& reader) {
+WeightMatch load_initial_weights(FlatState& state, const WeightSource& source) {
   WeightMatch match;
   std::set<std::string> ours;
   for (const auto& slot : state.layout().slots()) {
     for (const auto& piece : slot.parameter->pieces) {
       if (!ours.insert(piece.name).second) continue;
-      (reader.has("params/" + piece.name) ? match.loaded : match.fresh).push_back(piece.name);
+      (source.has_weight(piece.name) ? match.loaded : match.fresh).push_back(piece.name);
     }
     for_each_part(slot, state.updated(slot.bucket), [&](const Part& part) {
-      const auto& piece = *part.piece;
-      const std::string name = "params/" + piece.name;
-      if (!reader.has(name)) return;
-      check_shape(reader, name, piece.shape);
-      auto host = at::empty({part.range.size()}, at::kFloat);
-      reader.read(name, piece.dim, piece.begin, piece.end, part.first, part.range.size(), host.data_ptr<float>());
-      state.state(StateKind::kWeight, slot.bucket, part.range).copy_(host);
+      if (!source.has_weight(part.piece->name)) return;
+      state.state(StateKind::kWeight, slot.bucket, part.range).copy_(read_part(source, part));
     });
   }
-  for (const auto& name : reader.datasets()) {
-    if (name.starts_with("params/") && !ours.contains(name.substr(7))) match.left.push_back(name.substr(7));
+  for (const auto& name : source.weights()) {
+    if (!ours.contains(name)) match.left.push_back(name);
   }
   return match;
 }
 
-void restore_weights(models::Model& model, const CheckpointReader& reader) {
+void restore_weights(models::Model& model, const WeightSource& source) {
   const at::NoGradGuard no_grad;
   for (auto* parameter : model.parameters()) {
     auto host = at::zeros(parameter->local_shape, at::kFloat);
+    auto flat = host.flatten();
     const Slot slot{parameter, 0, host.numel()};
     for_each_part(slot, {0, host.numel()}, [&](const Part& part) {
-      const auto& piece = *part.piece;
-      check_shape(reader, "params/" + piece.name, piece.shape);
-      reader.read("params/" + piece.name, piece.dim, piece.begin, piece.end, part.first, part.range.size(),
-                  host.data_ptr<float>() + part.range.begin);
+      flat.narrow(0, part.range.begin, part.range.size()).copy_(read_part(source, part));
     });
     parameter->value.copy_(host);
   }

@@ -33,18 +33,19 @@ class Snapshot {
 /// Errors: Error (65) where a tensor is missing or has another shape.
 void restore_state(FlatState& state, const CheckpointReader& reader);
 
-/// How a model's tensors and a checkpoint's weights meet by name.
+/// How a model's tensors and a source's weights meet by name.
 struct WeightMatch {
   std::vector<std::string> loaded;  ///< in both
   std::vector<std::string> fresh;   ///< of the model only: they keep their initial values
-  std::vector<std::string> left;    ///< of the checkpoint only
+  std::vector<std::string> left;    ///< of the source only
 };
 /// A new run's start: weights only, no momentum, no counters. Not collective; publish_weights() must follow.
 /// Errors: Error (65) where a tensor of both has another shape.
-WeightMatch load_initial_weights(FlatState& state, const CheckpointReader& reader);
+WeightMatch load_initial_weights(FlatState& state, const WeightSource& source);
 
 /// Fills the weights of a model that has memory but no training state (evaluation, generation).
-void restore_weights(models::Model& model, const CheckpointReader& reader);
+/// Errors: Error (65) where a tensor is missing or has another shape.
+void restore_weights(models::Model& model, const WeightSource& source);
 
 /// Bytes that one checkpoint of the whole model takes: three fp32 numbers per parameter.
 int64_t checkpoint_bytes(int64_t parameters);

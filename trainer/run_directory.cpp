@@ -8,6 +8,7 @@
 #include <nlohmann/json.hpp>
 #include <optional>
 
+#include "data/safetensors.h"
 #include "parallel/error.h"
 
 namespace bessemer::trainer {
@@ -63,18 +64,6 @@ std::optional<int64_t> step_of(const std::string& name) {
   const std::string digits = name.substr(kStep.size());
   if (digits.find_first_not_of("0123456789") != std::string::npos) return {};
   return std::stoll(digits);
-}
-
-// PyTorch's files are pickles, which run code when they are read: never opened here.
-void refuse_pickle(const std::string& path) {
-  if (file_size(path) < 0) return;  // no file: a directory may have any name
-  for (const std::string_view end : {".pt", ".pth", ".bin", ".ckpt", ".pkl", ".pickle"}) {
-    BESSEMER_CHECK_DATA(
-        !path.ends_with(end), path, ": a pickle can run any program when it is read, so Bessemer reads none; ",
-        "convert it where you trust it: python -c \"import sys, torch; from safetensors.torch import save_file; ",
-        "save_file({k: v.contiguous() for k, v in torch.load(sys.argv[1], weights_only=True).items()}, sys.argv[2])\" ",
-        path, " model.safetensors");
-  }
 }
 
 struct Whole {
@@ -207,7 +196,7 @@ FoundCheckpoint find_newest(const std::string& run_path, Verify verify, int64_t 
 }
 
 FoundCheckpoint find_checkpoint(const std::string& path, Verify verify, int64_t below) {
-  refuse_pickle(path);
+  data::refuse_pickle(path);
   BESSEMER_CHECK_DATA(file_size(path) < 0, path,
                       ": is a file; a run's directory, or a step-... directory, is expected");
   BESSEMER_CHECK_DATA(exists(path), path, ": there is no such directory");

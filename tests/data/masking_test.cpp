@@ -176,6 +176,24 @@ TEST(Masking, RowsOfNothingOrOfOneToken) {
   EXPECT_THROW(mask_row(m, 1, foreign, std::span(predicted).first(2)), std::exception);
 }
 
+TEST(Masking, ARowIsMaskedByItsGlobalNumberWhereverItLies) {
+  const auto m = masking(MaskUnit::kToken);
+  const auto rows_from = [&](int64_t first, int64_t n) {
+    Rows rows;
+    rows.sequence = 62;
+    for (int64_t r = first; r < first + n; ++r) {
+      rows.rows.push_back(r);
+      const auto row = row_of(static_cast<uint64_t>(r), 60, 1);
+      rows.tokens.insert(rows.tokens.end(), row.begin(), row.end());
+    }
+    mask_rows(m, 4, rows);
+    return rows;
+  };
+  const auto all = rows_from(0, 6), tail = rows_from(4, 2);
+  EXPECT_TRUE(std::equal(tail.tokens.begin(), tail.tokens.end(), all.tokens.begin() + 4 * 63));
+  EXPECT_TRUE(std::equal(tail.counted.begin(), tail.counted.end(), all.counted.begin() + 4 * 62));
+}
+
 TEST(MaskingVocabulary, KnowsSpecialTokensAndPiecesThatContinue) {
   const tests::TemporaryDirectory directory;
   std::ofstream(directory.path() + "/vocab.txt") << "[PAD]\n[UNK]\n[CLS]\n[SEP]\n[MASK]\nmask\n##ing\nword\n";

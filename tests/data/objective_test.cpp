@@ -13,7 +13,7 @@ Rows two_rows() {
 }
 
 TEST(MakeBatch, TargetsAreTheNextTokens) {
-  const auto batch = make_batch(two_rows(), ObjectiveKind::kCausal, at::kCPU);
+  const auto batch = make_batch(two_rows(), Objective(), at::kCPU);
   EXPECT_TRUE(batch["tokens"].equal(torch::tensor({{0, 1, 2, 3}, {10, 11, 12, 13}}, at::kLong)));
   EXPECT_TRUE(batch["targets"].equal(torch::tensor({{1, 2, 3, 4}, {11, 12, 13, 14}}, at::kLong)));
   EXPECT_EQ(batch.first_row, 6);
@@ -24,7 +24,7 @@ TEST(MakeBatch, TargetsAreTheNextTokens) {
 TEST(MakeBatch, ALossMaskNeedsNoDocuments) {
   auto rows = two_rows();
   rows.counted = {1, 0, 1, 1, 0, 0, 1, 0};
-  const auto batch = make_batch(rows, ObjectiveKind::kCausal, at::kCPU, 2);
+  const auto batch = make_batch(rows, Objective(), at::kCPU, 2);
   EXPECT_TRUE(batch["loss_mask"].equal(torch::tensor({{1., 0.}, {1., 1.}, {0., 0.}, {1., 0.}}, at::kFloat)));
   EXPECT_FALSE(batch.has("starts"));
 }
@@ -32,7 +32,7 @@ TEST(MakeBatch, ALossMaskNeedsNoDocuments) {
 TEST(MakeBatch, APieceOfADocumentBeginsAtTheEarliestWithItsSequence) {
   auto rows = two_rows();
   rows.counted.assign(8, 1), rows.starts = {0, 0, 0, 3, 0, 1, 1, 1};
-  const auto batch = make_batch(rows, ObjectiveKind::kCausal, at::kCPU, 2);
+  const auto batch = make_batch(rows, Objective(), at::kCPU, 2);
   EXPECT_TRUE(batch["starts"].equal(torch::tensor({{0, 0}, {0, 1}, {0, 1}, {0, 0}}, at::kLong)));
 }
 

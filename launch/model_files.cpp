@@ -1,0 +1,93 @@
+#include "launch/model_files.h"
+
+#include <filesystem>
+#include <iostream>
+
+#include "configs/parse.h"
+#include "data/file.h"
+#include "data/tokenizer.h"
+#include "parallel/error.h"
+#include "trainer/checkpoint_reader.h"
+#include "trainer/run_directory.h"
+
+namespace bessemer::launch {
+namespace {
+
+constexpr uint64_t kLargestText = 64 << 20;
+
+bool has(const std::string& directory, const char* name) {
+  std::error_code error;
+  return std::filesystem::is_regular_file(directory + "/" + name, error);
+}
+
+/// How the tokenizer of a directory is opened; "" where there is none that we know.
+std::string tokenizer_spec(const std::string& directory) {
+  if (has(directory, "tokenizer.json")) return "hf:" + directory + "/tokenizer.json";
+  if (has(directory, "vocab.json") && has(directory, "merges.txt")) return "gpt2:" + directory;
+  if (has(directory, "vocab.txt")) return "wordpiece:" + directory + "/vocab.txt";
+  if (has(directory, "tokenizer.model")) return "sentencepiece:" + directory + "/tokenizer.model";
+  return "";
+}
+
+std::string read_tokenizer(const std::string& directory) {
+  const std::string spec = tokenizer_spec(directory);
+  if (spec.empty()) return "";
+  try {
+    return data::open_tokenizer_spec(spec)->json();
+  } catch (const Error& error) {
+    std::cerr << "warning: the tokenizer is left out, ids go in and out, and no text: " << error.what() << "\n";
+    return "";
+  }
+}
+
+/// The texts beside the weights that an export gives back. Where there is a tokenizer.json it says all that the older
+/// files of a vocabulary say.
+std::map<std::string, std::string> texts_beside(const std::string& directory) {
+  std::map<std::string, std::string> texts;
+  std::vector<const char*> names{"tokenizer_config.json", "special_tokens_map.json", "generation_config.json",
+                                 "chat_template.jinja"};
+  if (!has(directory, "tokenizer.json")) names.insert(names.end(), {"vocab.json", "merges.txt", "vocab.txt"});
+  for (const char* name : names) {
+    if (has(directory, name)) texts[name] = data::read_file(directory + "/" + name, kLargestText);
+  }
+  return texts;
+}
+
+ModelFiles open_checkpoint(const std::string& path) {
+  auto reader = std::make_unique<trainer::CheckpointReader>(trainer::CheckpointReader::open(path));
+  auto parsed = configs::parse({"", reader->config(), {}, {}});
+  BESSEMER_CHECK_DATA(parsed.problems.empty(), path,
+                      " has a configuration that this version does not read: ", parsed.problems.front());
+  ModelFiles files{path, reader->step(), parsed.config, reader->tokenizer(), trainer::origin_in(reader->state()), {}};
+  files.weights = std::move(reader);
+  return files;
+}
+
+}  // namespace
+
+ModelFiles open_pretrained(std::unique_ptr<trainer::PretrainedReader> reader,
+                           const std::vector<trainer::PretrainedReader::Line>& lines) {
+  ModelFiles files{reader->path(), 0, {}, read_tokenizer(reader->path()), trainer::PretrainedOrigin{}, {}};
+  files.config.model = reader->options();
+  if (files.config.model.family == models::Family::kBert) files.config.data.objective = data::ObjectiveKind::kMasked;
+  files.origin->config = reader->config(), files.origin->prefix = reader->prefix();
+  files.origin->files = texts_beside(reader->path());
+  for (const auto& line : lines) {
+    if (!line.names.empty() && !line.dtype.empty()) files.origin->dtypes[line.tensor] = line.dtype;
+  }
+  files.weights = std::move(reader);
+  return files;
+}
+
+ModelFiles open_model(const std::string& path, int64_t below) {
+  if (trainer::PretrainedReader::is_one(path)) {
+    auto reader = std::make_unique<trainer::PretrainedReader>(trainer::PretrainedReader::open(path));
+    const auto lines = reader->settle({});
+    return open_pretrained(std::move(reader), lines);
+  }
+  const auto found = trainer::find_checkpoint(path, trainer::Verify::kMetadata, below);
+  for (const auto& warning : found.warnings) std::cerr << "warning: " << warning << "\n";
+  return open_checkpoint(found.path);
+}
+
+}  // namespace bessemer::launch
