@@ -59,5 +59,8 @@ bool matches(const std::string& pattern, const std::string& name);
 
 Family gpt2();
 Family llama();
+Family mistral();
+Family qwen2();
+Family qwen3();
 
 }  // namespace bessemer::models::pretrained
