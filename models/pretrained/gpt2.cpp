@@ -35,7 +35,6 @@ nlohmann::ordered_json config(const ModelOptions& o) {
   return {{"activation_function", o.activation == Activation::kGeluTanh ? "gelu_new"
                                   : o.activation == Activation::kGelu   ? "gelu"
                                                                         : "relu"},
-          {"architectures", {"GPT2LMHeadModel"}},
           {"attn_pdrop", o.attention_dropout},
           {"embd_pdrop", o.embedding_dropout},
           {"initializer_range", o.init_std},
