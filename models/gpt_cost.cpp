@@ -32,7 +32,7 @@ class TokenBytes {
   int64_t layer() const {
     const int64_t norms = 2 * (stream_ + whole_ + kStatistics);  // the sum; the normed input of the next product
     const int64_t heads = o_.heads * o_.head_dim / tp_ * e_, keys = o_.kv_heads * o_.head_dim / tp_ * e_;
-    const int64_t qkv = heads + 2 * keys + (o_.qk_norm ? 2 * heads + 2 * keys : 0);
+    const int64_t qkv = heads + 2 * keys + (o_.qk_norm ? heads + keys : 0);
     const int64_t out = 2 * heads + o_.heads / tp_ * kFloat;  // as attention and as the product keep it; log-sums
     return norms + qkv + out + probabilities() + up_ + o_.ffn / tp_ * e_;
   }
