@@ -177,12 +177,19 @@ void list(List& v, models::ModelOptions& o) {
   v.count("model.hidden", o.hidden, 1, kFixed, "width of the residual stream; a multiple of model.heads");
   v.count("model.heads", o.heads, 1, kFixed, "attention heads");
   v.count("model.kv_heads", o.kv_heads, 0, kFixed, "key-value heads (grouped-query attention); 0: as model.heads");
+  v.count("model.head_dim", o.head_dim, 0, kFixed, "width of one head; 0: model.hidden / model.heads");
   v.count("model.ffn", o.ffn, 0, kFixed, "width of the feed-forward part; 0: 4 x model.hidden");
   v.count("model.sequence", o.sequence, 1, kFixed, "tokens per sequence");
   v.count("model.vocab", o.vocab, 0, kFixed, "size of the vocabulary; 0: that of the data");
   v.choice<Position>("model.position", o.position, {{"learned", Position::kLearned}, {"rotary", Position::kRotary}},
                      kFixed, "how positions enter");
   v.real("model.rope_theta", o.rope_theta, {1}, kFixed, "base of the rotary frequencies");
+  v.real("model.rope_factor", o.rope_factor, {1}, kFixed, "slow rotary pairs turn so much slower (Llama 3); 1: off");
+  v.real("model.rope_low", o.rope_low, {0}, kFixed, "slow: fewer turns than this in model.rope_original positions");
+  v.real("model.rope_high", o.rope_high, {0}, kFixed, "fast, and left alone: more turns than this");
+  v.count("model.rope_original", o.rope_original, 1, kFixed, "context that the rotary frequencies were made for");
+  v.count("model.window", o.window, 0, kFixed, "positions that a query sees, its own included; 0: all before it");
+  v.yes_no("model.qk_norm", o.qk_norm, kFixed, "RMSNorm of each head's query and key");
   v.choice<Norm>("model.norm", o.norm, {{"layernorm", Norm::kLayerNorm}, {"rmsnorm", Norm::kRmsNorm}}, kFixed,
                  "normalization");
   v.choice<NormPlace>("model.norm_place", o.norm_place,
@@ -197,6 +204,10 @@ void list(List& v, models::ModelOptions& o) {
                         {"relu2", Activation::kRelu2}},
                        kFixed, "of the feed-forward part");
   v.yes_no("model.bias", o.bias, kFixed, "biases in linear layers and LayerNorm");
+  v.choice<AttentionBias>(
+      "model.attention_bias", o.attention_bias,
+      {{"model", AttentionBias::kModel}, {"qkv", AttentionBias::kQkv}, {"all", AttentionBias::kAll}}, kFixed,
+      "biases of attention: as model.bias; of q, k and v; of its output, too");
   v.yes_no("model.tied", o.tied, kFixed, "the output projection is the token embedding");
   v.count("model.segments", o.segments, 0, kFixed, "bert: segment embeddings (token types); 0: none");
   v.yes_no("model.pair_head", o.pair_head, kFixed, "bert: a head that tells whether two segments belong together");

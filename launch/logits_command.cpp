@@ -162,7 +162,7 @@ Tensors canonical_gradients(models::Model& model, const parallel::Group& tp) {
     const at::Tensor mine = value.grad().defined() ? value.grad().to(at::kFloat) : at::zeros_like(value, at::kFloat);
     for (const auto& piece : parameter->pieces) {
       at::Tensor whole = at::zeros(piece.shape, mine.options());
-      if (!parameter->replicated || tp.rank() == 0)
+      if (!parameter->replicated || parameter->sum_over_tp || tp.rank() == 0)
         whole.narrow(piece.dim, piece.begin, piece.end - piece.begin).copy_(mine.narrow(0, piece.row, piece.rows));
       tp.all_reduce(whole);
       all[piece.name] = whole.cpu();

@@ -127,13 +127,12 @@ void say_end(const trainer::RunEnd& end, bool was_complete, const configs::RunCo
         "ended at step {}, but the last checkpoint failed; the newest good one is {}\nmend what the warnings name, then go on with: {}\n",
         end.step, end.checkpoint, again(words, ranks));
   else
-    std::cerr << fmt::format(
-        "{} at step {}: {}; checkpoint {}\ngo on with: {}, or bessemer {}\n",
-        was_complete ? "complete already" : "done", end.step, end.reason, end.checkpoint,
-        again(words, ranks, 2 * end.step),
-        config.data.objective == data::ObjectiveKind::kCausal
-            ? fmt::format("generate --model {} --prompt TEXT --tokens 200", config.run.dir)
-            : fmt::format("eval --model {} --data DIR", config.run.dir));
+    std::cerr << fmt::format("{} at step {}: {}; checkpoint {}\ngo on with: {}, or bessemer {}\n",
+                             was_complete ? "complete already" : "done", end.step, end.reason, end.checkpoint,
+                             again(words, ranks, 2 * end.step),
+                             config.data.objective == data::ObjectiveKind::kCausal
+                                 ? fmt::format("generate --model {} --prompt TEXT --tokens 200", config.run.dir)
+                                 : fmt::format("eval --model {} --data DIR", config.run.dir));
 }
 
 /// run.init_from: what of it was taken, and what not. Collective.

@@ -12,8 +12,7 @@ namespace {
 
 /// Weights that multiply every token: all matrices of the layers, and the output head (the embedding is looked up).
 double matrix_weights(const ModelOptions& o, double head_share) {
-  const int64_t d = o.hidden / o.heads;
-  const int64_t attention = o.hidden * (o.hidden + 2 * o.kv_heads * d) + o.hidden * o.hidden;
+  const int64_t attention = o.hidden * 2 * (o.heads + o.kv_heads) * o.head_dim;
   const int64_t mlp = (o.activation == Activation::kSwiglu ? 3 : 2) * o.hidden * o.ffn;
   const int64_t transform = o.family == Family::kBert ? o.hidden * o.hidden : 0;
   return static_cast<double>(o.layers * (attention + mlp)) +
@@ -36,10 +35,9 @@ class TokenBytes {
   /// What autograd keeps of one layer until its backward, from what each operator saves (models/ops).
   int64_t layer() const {
     const int64_t norms = 2 * (stream_ + whole_ + kStatistics);  // the sum; the normed input of the next product
-    const int64_t d = o_.hidden / o_.heads;
-    const int64_t qkv = (o_.hidden + 2 * o_.kv_heads * d) / tp_ * e_;
-    const int64_t out =
-        2 * whole_ / tp_ + o_.heads / tp_ * kFloat;  // as attention and as the product keep it; log-sums
+    const int64_t heads = o_.heads * o_.head_dim / tp_ * e_, keys = o_.kv_heads * o_.head_dim / tp_ * e_;
+    const int64_t qkv = heads + 2 * keys + (o_.qk_norm ? heads + keys : 0);
+    const int64_t out = 2 * heads + o_.heads / tp_ * kFloat;  // as attention and as the product keep it; log-sums
     return norms + qkv + out + probabilities() + up_ + o_.ffn / tp_ * e_;
   }
   /// The head, where its gradient has overwritten the logits: they, the last sum, its norm and that one's gradient.
@@ -72,7 +70,7 @@ ModelCost transformer_cost(const ModelOptions& o, const std::vector<Parameter*>&
                            const CostCase& run) {
   ModelCost cost;
   cost.flops_per_token = 6.0 * matrix_weights(o, run.head_share) +
-                         12.0 * static_cast<double>(o.layers) * static_cast<double>(o.hidden * o.sequence);
+                         12.0 * static_cast<double>(o.layers) * static_cast<double>(o.heads * o.head_dim * o.sequence);
   for (const Parameter* p : parameters) {
     for (const Piece& piece : p->pieces) cost.parameters += numel(piece.shape);
   }

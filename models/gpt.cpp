@@ -115,6 +115,11 @@ Pass Gpt::run(const data::Batch& batch, const Context& context) {
     pass.starts = batch["starts"];
     pass.positions = (at::arange(tokens.size(1), tokens.options()) - pass.starts).t().contiguous();
   }
+  const int64_t s = tokens.size(1), window = options_.window;
+  if (window > 0 && s > window) {  // attention begins no earlier, in whatever document
+    const at::Tensor first = (at::arange(s, tokens.options()) - (window - 1)).clamp_min(0).expand_as(tokens);
+    pass.starts = pass.starts.defined() ? at::maximum(pass.starts, first) : first.contiguous();
+  }
   for (Block* block : blocks_) block->run(pass);
   return pass;
 }

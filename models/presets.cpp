@@ -109,13 +109,13 @@ bool check_sizes(const ModelOptions& o, Problems& p) {
 void check_heads(const ModelOptions& o, Problems& p) {
   p.unless(o.heads % o.kv_heads == 0, "model.heads ", o.heads, " is no multiple of model.kv_heads ", o.kv_heads,
            "; choose a divisor of ", o.heads, " (or 0: as many as heads)");
-  if (!p.unless(o.hidden % o.heads == 0, "model.hidden ", o.hidden, " cannot be split over model.heads ", o.heads,
-                "; choose a multiple of ", o.heads, ", for example ", (o.hidden / o.heads + 1) * o.heads)) {
+  if (!p.unless(o.head_dim > 0, "model.hidden ", o.hidden, " cannot be split over model.heads ", o.heads,
+                "; choose a multiple of ", o.heads, ", for example ", (o.hidden / o.heads + 1) * o.heads,
+                ", or give model.head_dim")) {
     return;
   }
-  p.unless(o.position != Position::kRotary || o.hidden / o.heads % 2 == 0,
-           "rotary positions turn pairs, but model.hidden ", o.hidden, " / model.heads ", o.heads,
-           " gives heads of odd width ", o.hidden / o.heads,
+  p.unless(o.position != Position::kRotary || o.head_dim % 2 == 0, "rotary positions turn pairs, but model.hidden ",
+           o.hidden, " / model.heads ", o.heads, " or model.head_dim gives heads of odd width ", o.head_dim,
            "; choose an even width per head, or model.position=learned");
 }
 
@@ -131,6 +131,8 @@ void check_numbers(const ModelOptions& o, Problems& p) {
   p.unless(o.norm_eps > 0.0 && o.norm_eps < 1.0, "model.norm_eps is ", o.norm_eps,
            "; choose above 0, for example 1e-5");
   p.unless(o.rope_theta > 1.0, "model.rope_theta is ", o.rope_theta, "; choose above 1, for example 10000");
+  p.unless(o.rope_factor >= 1.0, "model.rope_factor is ", o.rope_factor, "; choose at least 1 (off)");
+  p.unless(o.rope_low < o.rope_high, "model.rope_low ", o.rope_low, " is not below model.rope_high ", o.rope_high);
 }
 
 void check_family(const ModelOptions& o, Problems& p) {
@@ -184,6 +186,7 @@ ModelOptions preset(const std::string& name) {
 
 ModelOptions resolve(ModelOptions o) {
   if (o.kv_heads == 0) o.kv_heads = o.heads;
+  if (o.head_dim == 0 && o.heads > 0 && o.hidden % o.heads == 0) o.head_dim = o.hidden / o.heads;
   if (o.ffn == 0) o.ffn = 4 * o.hidden;
   if (o.norm_place == NormPlace::kFamily) o.norm_place = o.family == Family::kBert ? NormPlace::kPost : NormPlace::kPre;
   for (double* p : {&o.embedding_dropout, &o.attention_dropout, &o.residual_dropout}) {

@@ -7,6 +7,7 @@
 
 #include "data/file.h"
 #include "data/safetensors_writer.h"
+#include "models/presets.h"
 #include "parallel/error.h"
 
 namespace bessemer::trainer {
@@ -100,12 +101,18 @@ std::string index_text(const std::vector<Shard>& shards) {
   return ordered_json{{"metadata", {{"total_size", total}}}, {"weight_map", map}}.dump(2) + "\n";
 }
 
+/// The class that a shape is written for: its family's, or another that the family's config.json names.
+std::string class_of(const TheirNames& names, const models::ModelOptions& options) {
+  const auto config = names.family->config(models::resolve(options));
+  return config.contains("architectures") ? config["architectures"][0].get<std::string>() : names.family->architecture;
+}
+
 /// config.json: as it was imported, or of the shape; the class with its output matrix, the dtype that is written.
 std::string config_text(const TheirNames& names, const models::ModelOptions& options,
                         const std::optional<PretrainedOrigin>& origin, const ExportOptions& how,
                         const std::vector<Shard>& shards) {
   ordered_json config = origin ? ordered_json::parse(origin->config) : names.family->config(options);
-  const auto architectures = ordered_json::array({names.family->architecture});
+  const auto architectures = ordered_json::array({class_of(names, options)});
   if (origin && how.dtype.empty() && config.value("architectures", ordered_json()) == architectures)
     return origin->config;
   const std::string& dtype = shards.front().tensors.front().dtype;
@@ -164,7 +171,7 @@ Exported export_pretrained(const WeightSource& weights, const models::ModelOptio
                                   origin ? origin->dtypes : std::map<std::string, std::string>{}, how);
   claim_directory(how.out);
   Exported done;
-  done.architecture = names.family->architecture;
+  done.architecture = class_of(names, options);
   for (const Shard& shard : shards) {
     data::SafetensorsWriter file(how.out + "/" + shard.name, shard.tensors);
     for (const auto& tensor : file.tensors()) write_tensor(weights, names.places, tensor, file);

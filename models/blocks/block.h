@@ -26,8 +26,9 @@ struct Pass {
   bool causal = true;
   std::vector<KeyValues>* cache = nullptr;  ///< one per layer; null in training
 
-  at::Tensor tokens;     ///< int64 [s, b]
-  at::Tensor starts;     ///< int64 [b, s]: where each position's document begins in its row; undefined: no documents
+  at::Tensor tokens;  ///< int64 [s, b]
+  at::Tensor
+      starts;  ///< int64 [b, s]: the first position that each one sees (its document's, its window's); undefined: 0
   at::Tensor positions;  ///< int64 [s, b]: within the document; undefined: first_position + i
   at::Tensor residual;   ///< the residual stream [s, b, h], or [s / tp, b, h] under sequence parallelism
   at::Tensor branch;     ///< what the next norm adds to it in one pass; undefined after the embedding

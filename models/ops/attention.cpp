@@ -32,8 +32,8 @@ at::Tensor visible_keys(const AttentionMask& mask, int64_t queries, int64_t keys
   if (mask.causal) visible = at::ones({queries, keys}, at::TensorOptions(device).dtype(at::kBool)).tril(keys - queries);
   if (!mask.starts.defined()) return visible;
   const auto starts = mask.starts.to(device);
-  const auto same = starts.unsqueeze(2).eq(starts.unsqueeze(1)).unsqueeze(1);  // of one document
-  return visible.defined() ? same.logical_and(visible) : same;
+  if (!mask.causal) return starts.unsqueeze(2).eq(starts.unsqueeze(1)).unsqueeze(1);  // of one document
+  return starts.unsqueeze(2).le(at::arange(keys, starts.options())).unsqueeze(1).logical_and(visible);
 }
 
 at::Tensor composed(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, const AttentionMask& mask,

@@ -76,6 +76,7 @@ __device__ Row row_of(const CudaProbabilities& shape) {
     row.starts = shape.starts + batch * shape.keys;
     row.own = row.starts[query];
     row.least_key = static_cast<int>(row.own);
+    if (shape.causal) row.starts = nullptr;  // from its start to itself, a query sees all
   }
   const int64_t global = ((shape.first_row + batch) * shape.heads + shape.first_head + head) * shape.queries + query;
   row.element = static_cast<uint64_t>(global * shape.keys);

@@ -65,6 +65,8 @@ std::string obstacle(const ModelOptions& o) {
         unless(o.position == Position::kLearned, "position", "learned"),
         unless(o.norm == Norm::kLayerNorm, "norm", "layernorm"), unless(o.bias, "bias", "yes"),
         unless(o.kv_heads == o.heads, "kv_heads", "model.heads"), unless(o.segments > 0, "segments", "at least 1"),
+        unless(o.window == 0, "window", "0"), unless(!o.qk_norm, "qk_norm", "no"),
+        unless(o.head_dim * o.heads == o.hidden, "head_dim", "model.hidden / model.heads"),
         unless(activation, "activation", "gelu, gelu_tanh or relu")}) {
     if (!one.empty()) return one;
   }

@@ -35,7 +35,6 @@ nlohmann::ordered_json config(const ModelOptions& o) {
   return {{"activation_function", o.activation == Activation::kGeluTanh ? "gelu_new"
                                   : o.activation == Activation::kGelu   ? "gelu"
                                                                         : "relu"},
-          {"architectures", {"GPT2LMHeadModel"}},
           {"attn_pdrop", o.attention_dropout},
           {"embd_pdrop", o.embedding_dropout},
           {"initializer_range", o.init_std},
@@ -55,11 +54,15 @@ nlohmann::ordered_json config(const ModelOptions& o) {
 std::string obstacle(const ModelOptions& o) {
   const bool activation =
       o.activation == Activation::kGeluTanh || o.activation == Activation::kGelu || o.activation == Activation::kRelu;
-  for (const std::string& one : {unless(o.family == models::Family::kGpt, "family", "gpt"),
-                                 unless(o.position == Position::kLearned, "position", "learned"),
-                                 unless(o.norm == Norm::kLayerNorm, "norm", "layernorm"),
-                                 unless(o.kv_heads == o.heads, "kv_heads", "model.heads"),
-                                 unless(activation, "activation", "gelu_tanh, gelu or relu")}) {
+  for (const std::string& one :
+       {unless(o.family == models::Family::kGpt, "family", "gpt"),
+        unless(o.position == Position::kLearned, "position", "learned"),
+        unless(o.norm == Norm::kLayerNorm, "norm", "layernorm"),
+        unless(o.kv_heads == o.heads, "kv_heads", "model.heads"), unless(o.window == 0, "window", "0"),
+        unless(o.head_dim * o.heads == o.hidden, "head_dim", "model.hidden / model.heads"),
+        unless(!o.qk_norm, "qk_norm", "no"),
+        unless(o.bias || o.attention_bias == AttentionBias::kModel, "attention_bias", "model"),
+        unless(activation, "activation", "gelu_tanh, gelu or relu")}) {
     if (!one.empty()) return one;
   }
   return "";

@@ -45,7 +45,7 @@ TEST(Parse, ReachesEveryOptionFromFileEnvironmentAndCommandLine) {
     if (option.name.rfind("loss_scale.", 0) == 0 && option.kind == "number" && option.name != "loss_scale.backoff")
       value = "3";
     if (option.name == "loss_scale.backoff") value = "0.25";
-    if (option.name == "model.rope_theta") value = "3";
+    if (option.name == "model.rope_theta" || option.name == "model.rope_factor") value = "3";
     const auto file =
         files.write("f.ini", "[" + option.section() + "]\n" + option.key() + " = " + ini_value(value) + "\n");
     for (Parsed got : {parse({file, "", {}, {}}), variable(variable_name(option.name), value),

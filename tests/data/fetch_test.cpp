@@ -2,6 +2,8 @@
 
 #include <gmock/gmock.h>
 
+#include <thread>
+
 #include "data/file.h"
 #include "tests/data/folder.h"
 
@@ -72,7 +74,11 @@ TEST_F(Fetch, ACommandThatStallsIsEndedWithAllItStarted) {
               AllOf(HasSubstr("copied nothing for 0.3 s (data.fetch_timeout)"), HasSubstr("after 3 tries")));
   EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(20));
   std::ifstream pids(at("pids"));
-  for (int pid = 0; pids >> pid;) EXPECT_FALSE(std::filesystem::exists(concat("/proc/", pid, "/exe"))) << pid;
+  const auto runs = [](int pid) { return std::filesystem::exists(concat("/proc/", pid, "/exe")); };
+  for (int pid = 0; pids >> pid;) {  // a killed process may take its time to be gone
+    for (int i = 0; i < 500 && runs(pid); ++i) std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    EXPECT_FALSE(runs(pid)) << pid;
+  }
 }
 
 TEST_F(Fetch, ACommandThatGoesOnMayTakeLongerThanThat) {

@@ -140,7 +140,9 @@ TEST(PretrainedNames, AreRefusedByTheBinaryWhereNobodyExplainsThem) {
   EXPECT_NE(resumed.code, 0);
 }
 
-INSTANTIATE_TEST_SUITE_P(Oracle, PretrainedModel, testing::Values("gpt2", "llama", "llama-tied", "bert"));
+INSTANTIATE_TEST_SUITE_P(Oracle, PretrainedModel,
+                         testing::Values("gpt2", "llama", "llama-tied", "llama-3", "mistral", "qwen2", "qwen3",
+                                         "bert"));
 
 }  // namespace
 }  // namespace bessemer::launch

@@ -30,6 +30,11 @@ CASES = {
     "bert": lambda: hf.BertForPreTraining(hf.BertConfig(vocab_size=VOCAB, hidden_size=18, num_hidden_layers=2, num_attention_heads=2,
                                                         intermediate_size=22, max_position_embeddings=16, hidden_dropout_prob=0,
                                                         attention_probs_dropout_prob=0, layer_norm_eps=3e-4)),
+    "llama-3": lambda: hf.LlamaForCausalLM(hf.LlamaConfig(**LLAMA, attention_bias=True, rms_norm_eps=2e-4, **rope(
+        500.0, rope_type="llama3", factor=8.0, low_freq_factor=0.5, high_freq_factor=2.0, original_max_position_embeddings=12))),
+    "mistral": lambda: hf.MistralForCausalLM(hf.MistralConfig(**LLAMA | {"head_dim": 6}, **rope(5000.0), rms_norm_eps=2e-4, sliding_window=4)),
+    "qwen2": lambda: hf.Qwen2ForCausalLM(hf.Qwen2Config(**LLAMA, **rope(3000.0), rms_norm_eps=2e-4)),
+    "qwen3": lambda: hf.Qwen3ForCausalLM(hf.Qwen3Config(**LLAMA | {"head_dim": 6}, **rope(3000.0), rms_norm_eps=2e-4, attention_bias=True)),
 }
 
 
@@ -94,7 +99,7 @@ def check(directory, batch, outputs):
             sys.exit(f"{outputs}: no {key}")
         difference = (ours[key] - value).abs().max().item() / max(value.abs().max().item(), 1e-7 * largest.item())
         if key in ("logits", "prediction_logits"):
-            print(f"logits: {difference:.1e} of the largest, loss {value.new_tensor(ours['loss']).item():.6f} and {theirs['loss'].item():.6f}")
+            print(f"logits: {difference:.1e} of the largest, loss {ours['loss'].item():.6f} and {theirs['loss'].item():.6f}")
         if key.endswith("c_attn.bias"):  # its middle third, see above
             h = value.numel() // 3
             keep = torch.cat([torch.arange(h), torch.arange(2 * h, 3 * h)])

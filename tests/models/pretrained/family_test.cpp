@@ -112,7 +112,13 @@ TEST(PretrainedLlama, ReadsItsConfigAndBothSpellingsOfRope) {
 TEST(Pretrained, EveryFamilyReadsTheConfigItWrites) {
   ModelOptions gpt2 = preset("gpt2-124m"), llama = preset("llama-1b");
   gpt2.norm_eps = 3e-4, llama.rope_theta = 1234.5, llama.tied = false;
-  for (const auto& options : {resolve(gpt2), resolve(llama), resolve(preset("bert-base"))}) {
+  ModelOptions scaled = llama, mistral = llama, qwen2 = llama, qwen3 = llama;
+  scaled.rope_factor = 8.0, scaled.rope_high = 5.0, scaled.attention_bias = AttentionBias::kAll;
+  mistral.window = 11;
+  qwen2.attention_bias = AttentionBias::kQkv;
+  qwen3.qk_norm = true, qwen3.head_dim = 96;
+  for (const auto& options : {resolve(gpt2), resolve(llama), resolve(scaled), resolve(mistral), resolve(qwen2),
+                              resolve(qwen3), resolve(preset("bert-base"))}) {
     const Family& family = family_for(options);
     const json config = family.config(options);
     const auto again = resolve(family_of(config, "again").options(config));
@@ -122,8 +128,14 @@ TEST(Pretrained, EveryFamilyReadsTheConfigItWrites) {
     EXPECT_EQ(again.norm_eps, options.norm_eps);
     EXPECT_EQ(again.rope_theta, options.rope_theta);
     EXPECT_EQ(again.tied, options.tied);
+    EXPECT_EQ(again.head_dim, options.head_dim);
+    EXPECT_EQ(again.window, options.window);
+    EXPECT_EQ(again.qk_norm, options.qk_norm);
+    EXPECT_EQ(again.attention_bias, options.attention_bias);
+    EXPECT_EQ(again.rope_factor, options.rope_factor);
+    EXPECT_EQ(again.rope_high, options.rope_factor == 1.0 ? 4.0 : options.rope_high);
     EXPECT_EQ(again.activation, options.activation);
-    EXPECT_EQ(config.at("architectures").at(0), family.architecture);
+    EXPECT_EQ(config.at("model_type"), family.model_type);
   }
 }
 
@@ -137,7 +149,7 @@ TEST(Pretrained, AShapeThatNoClassHoldsIsRefusedWithTheReasons) {
     EXPECT_THAT(error.what(), testing::AllOf(HasSubstr("GPT2LMHeadModel: model.position is not learned"),
                                              HasSubstr("LlamaForCausalLM: model.norm is not rmsnorm")));
   }
-  expect_refused({{"model_type", "mamba"}}, "known are gpt2, llama, bert");
+  expect_refused({{"model_type", "mamba"}}, "known are gpt2, llama, mistral, qwen2, qwen3, bert");
 }
 
 TEST(Pretrained, BiasesThatAModelHasNotAreZeroInTheFile) {
