@@ -112,13 +112,17 @@ void sync_directory(const std::string& path) {
   directory.sync_and_close();
 }
 
+void give_name(const std::string& temporary, const std::string& path) {
+  if (::rename(temporary.c_str(), path.c_str()) != 0) cannot("written (rename)", path, ExitCode::kEnvironment);
+  sync_directory(folder_of(path));
+}
+
 void write_file(const std::string& path, std::string_view text) {
   const std::string temporary = path + ".tmp";
   FileDescriptor file(temporary, FileDescriptor::Mode::kCreate);
   file.write(text.data(), text.size());
   file.sync_and_close();
-  if (::rename(temporary.c_str(), path.c_str()) != 0) cannot("written (rename)", path, ExitCode::kEnvironment);
-  sync_directory(folder_of(path));
+  give_name(temporary, path);
 }
 
 std::string read_file(const std::string& path, uint64_t limit) {

@@ -32,6 +32,8 @@ class FileDescriptor {
 };
 
 void sync_directory(const std::string& path);
+/// Gives what `temporary` holds (synced) the name `path`, and syncs the directory. Error (69).
+void give_name(const std::string& temporary, const std::string& path);
 /// Replaces `path` by `text` in one step: a temporary file, fsync, rename.
 void write_file(const std::string& path, std::string_view text);
 /// Errors: Error (65) naming the file; larger than `limit` bytes is one.

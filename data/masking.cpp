@@ -97,6 +97,10 @@ MaskingVocabulary masking_vocabulary(const Tokenizer& tokenizer) {
   return out;
 }
 
+Masking make_masking(const DataOptions& options, const Tokenizer& tokenizer) {
+  return {options.mask_probability, options.mask_unit, masking_vocabulary(tokenizer)};
+}
+
 int64_t span_length(double uniform) {
   const double all = 1.0 - std::pow(1.0 - kEnds, kLongestSpan);
   const auto length = static_cast<int64_t>(std::log1p(-uniform * all) / std::log1p(-kEnds)) + 1;

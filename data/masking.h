@@ -26,6 +26,9 @@ struct Masking {
   MaskingVocabulary vocabulary;
 };
 
+/// Of [data] and the data's tokenizer. Errors: as masking_vocabulary.
+Masking make_masking(const DataOptions& options, const Tokenizer& tokenizer);
+
 /// Masks one row for masked language modelling (Devlin et al. 2019, section 3.1): of its n tokens that may be,
 /// max(1, round(probability n)) are to be predicted, whole words while they fit. 80 % of them become [MASK], 10 % a
 /// random id of the vocabulary, 10 % stay; drawn for each token, with kSpan for each span. A function of (key, tokens)

@@ -2,7 +2,6 @@
 
 #include <ATen/Functions.h>
 
-#include "data/tokenizer.h"
 #include "parallel/error.h"
 
 namespace bessemer::data {
@@ -14,11 +13,10 @@ at::Tensor of_rows(const void* data, int64_t rows, int64_t columns, at::ScalarTy
 
 }  // namespace
 
-Objective make_objective(const DataOptions& options, const std::string& tokenizer, uint64_t seed) {
+Objective make_objective(const DataOptions& options, const Tokenizer& tokenizer, uint64_t seed) {
   Objective out;
   out.kind = options.objective, out.seed = seed;
-  if (out.kind == ObjectiveKind::kMasked)
-    out.masking = {options.mask_probability, options.mask_unit, masking_vocabulary(*load_tokenizer(tokenizer))};
+  if (out.kind == ObjectiveKind::kMasked) out.masking = make_masking(options, tokenizer);
   return out;
 }
 

@@ -14,8 +14,8 @@ struct Objective {
   Masking masking;    ///< kMasked
   uint64_t seed = 0;  ///< of the run: with the global row number it decides what is masked
 };
-/// Of [data] and the data's tokenizer (JSON text). Errors: Error (65) where it has no mask token and needs one.
-Objective make_objective(const DataOptions& options, const std::string& tokenizer, uint64_t seed);
+/// Of [data] and the data's tokenizer. Errors: Error (65) where it has no mask token and needs one.
+Objective make_objective(const DataOptions& options, const Tokenizer& tokenizer, uint64_t seed);
 
 /// Turns rows of tokens into the named tensors of the objective, on `device`. Causal: tokens = row[0 .. s),
 /// targets = row[1 .. s]. Masked: targets = row[0 .. s), tokens = those masked.

@@ -4,10 +4,6 @@
 
 #include <algorithm>
 #include <array>
-#include <cerrno>
-#include <cstdio>
-#include <cstring>
-#include <filesystem>
 
 #include "data/small_floats.h"
 #include "parallel/error.h"
@@ -56,11 +52,8 @@ void SafetensorsWriter::append_as(const std::string& dtype, const float* data, i
 void SafetensorsWriter::finish() {
   BESSEMER_CHECK_DATA(expected_ == 0, path_, ": ", expected_, " bytes of its tensors were not written");
   file_->sync_and_close();
-  BESSEMER_CHECK_ENV(std::rename(temporary_of(path_).c_str(), path_.c_str()) == 0, path_,
-                     " cannot be written (rename): ", std::strerror(errno));
+  give_name(temporary_of(path_), path_);
   file_.reset();
-  const auto folder = std::filesystem::path(path_).parent_path().string();
-  sync_directory(folder.empty() ? "." : folder);
 }
 
 }  // namespace bessemer::data

@@ -50,8 +50,9 @@ data::DataOptions data_options(const configs::RunConfig& config) {
 Corpora open_corpora(configs::RunConfig& config, int ranks_on_host) {
   const auto options = data_options(config);
   Corpora out{data::Mixture::open(options, config.model.sequence, config.train.eval_every > 0, ranks_on_host), "", {}};
-  out.tokenizer = data::tokenizer_of(options)->json();
-  out.objective = data::make_objective(config.data, out.tokenizer, config.run.seed);
+  const auto tokenizer = data::tokenizer_of(options);
+  out.tokenizer = tokenizer->json();
+  out.objective = data::make_objective(options, *tokenizer, config.run.seed);
   const int64_t vocab = out.mixture.vocab_size();
   if (config.model.vocab == 0) config.model.vocab = vocab;
   BESSEMER_CHECK(config.model.vocab >= vocab, "model.vocab ", config.model.vocab, " is smaller than the vocabulary of ",

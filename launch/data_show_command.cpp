@@ -251,11 +251,7 @@ void show_step(const Arguments& arguments, const std::string& run, int64_t step)
   data::Loader loader(data.corpora(), stream, {part.dp_rank, part.dp_size, share, batch, 1}, step - 1);
   data::Rows rows = loader.next();
   const bool masked = config.data.objective == data::ObjectiveKind::kMasked;
-  if (masked) {
-    const data::Masking masking{config.data.mask_probability, config.data.mask_unit,
-                                data::masking_vocabulary(*tokenizer)};
-    data::mask_rows(masking, config.run.seed, rows);
-  }
+  if (masked) data::mask_rows(data::make_masking(config.data, *tokenizer), config.run.seed, rows);
   stream.skip(part.dp_rank * share);
   const int64_t cut = data::Ramp(config.train.sequence_ramp, rows.sequence).at(step - 1);
   for (std::size_t at = 0; at < rows.rows.size(); ++at) {

@@ -62,9 +62,10 @@ std::vector<int64_t> token_bytes(const data::Tokenizer& tokenizer) {
 }
 
 Sums evaluate(const Loaded& loaded, const data::Corpus& corpus, int64_t windows, int64_t batch,
-              const std::vector<int64_t>& bytes) {
+              const data::Tokenizer& tokenizer) {
   const at::NoGradGuard no_grad;
-  const auto objective = data::make_objective(loaded.config.data, loaded.tokenizer, loaded.config.run.seed);
+  const auto bytes = token_bytes(tokenizer);
+  const auto objective = data::make_objective(loaded.config.data, tokenizer, loaded.config.run.seed);
   const int64_t row = corpus.sequence() + 1;
   const at::Device device = loaded.model->parameters().front()->value.device();
   Sums sums;
@@ -107,7 +108,7 @@ int eval(const Words& words) {
                       "; build it with the same one");
   const int64_t asked = a.count("windows");
   const int64_t windows = asked > 0 ? std::min(asked, corpus->rows()) : corpus->rows();
-  const Sums sums = evaluate(loaded, *corpus, windows, a.count("batch"), token_bytes(*tokenizer));
+  const Sums sums = evaluate(loaded, *corpus, windows, a.count("batch"), *tokenizer);
 
   const double loss = sums.loss / static_cast<double>(sums.tokens);
   BESSEMER_CHECK_DATA(std::isfinite(loss), loaded.checkpoint, " gives a loss of ", loss,

@@ -98,6 +98,17 @@ void check_range(const at::Tensor& ids, int64_t vocab, const char* what) {
                       " is expected");
 }
 
+/// "targets" and "loss_mask" of a batch from labels at their positions. \return  which count.
+at::Tensor add_targets(const at::Tensor& labels, int64_t vocab, at::Device device, data::Batch& batch) {
+  const at::Tensor counted = labels != kIgnore;
+  BESSEMER_CHECK_DATA(counted.any().item<bool>(), "labels: none counts, all are ", kIgnore);
+  const auto targets = labels.masked_fill(counted.logical_not(), 0);
+  check_range(targets, vocab, "labels");
+  batch.tensors["targets"] = targets.to(device);
+  batch.tensors["loss_mask"] = counted.to(at::kFloat).to(device);
+  return counted;
+}
+
 /// The batch as an encoder takes it: labels are of the same position, what attention_mask leaves out is a document
 /// apart.
 data::Batch make_masked_batch(const Inputs& inputs, const models::ModelOptions& o, at::Device device) {
@@ -115,12 +126,7 @@ data::Batch make_masked_batch(const Inputs& inputs, const models::ModelOptions& 
   if (inputs.pairs.defined())
     check_range(inputs.pairs, 2, "next_sentence_label"), add("pair_labels", inputs.pairs.view({-1}));
   if (!inputs.labels.defined()) return batch;
-  const at::Tensor counted = inputs.labels != kIgnore;
-  BESSEMER_CHECK_DATA(counted.any().item<bool>(), "labels: none counts, all are ", kIgnore);
-  const auto targets = inputs.labels.masked_fill(counted.logical_not(), 0);
-  check_range(targets, o.vocab, "labels");
-  add("targets", targets);
-  add("loss_mask", counted.to(at::kFloat));
+  const at::Tensor counted = add_targets(inputs.labels, o.vocab, device, batch);
   add("predicted", at::nonzero(counted.t().reshape({-1})).view({-1}));
   return batch;
 }
@@ -139,16 +145,11 @@ data::Batch make_causal_batch(const Inputs& inputs, int64_t vocab, at::Device de
                         "attention_mask: a causal model takes rows whose end is left out (1 1 1 0), no others");
   }
   if (!inputs.labels.defined()) return batch;
-  at::Tensor targets = at::full_like(inputs.labels, kIgnore);
+  const at::Tensor targets = at::full_like(inputs.labels, kIgnore);
   targets.narrow(1, 0, s - 1).copy_(inputs.labels.narrow(1, 1, s - 1));
-  const at::Tensor counted = targets != kIgnore;
-  BESSEMER_CHECK_DATA(counted.any().item<bool>(), "labels: none counts, all are ", kIgnore);
+  const at::Tensor counted = add_targets(targets, vocab, device, batch);
   BESSEMER_CHECK_DATA(!inputs.mask.defined() || !(counted & (inputs.mask == 0)).any().item<bool>(),
                       "labels count behind positions that attention_mask leaves out; make them ", kIgnore);
-  targets = targets.masked_fill(counted.logical_not(), 0);
-  check_range(targets, vocab, "labels");
-  batch.tensors["targets"] = targets.to(device);
-  batch.tensors["loss_mask"] = counted.to(at::kFloat).to(device);
   return batch;
 }
 

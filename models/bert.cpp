@@ -1,7 +1,5 @@
 #include "models/bert.h"
 
-#include <algorithm>
-
 #include "models/blocks/attention.h"
 #include "models/blocks/mlp.h"
 #include "models/blocks/norm.h"
@@ -63,7 +61,7 @@ struct Bert::Embed : Block {
                                    : ops::add_positions(x, position.value, ours);
     }
     if (segment.value.defined()) {
-      const auto ids = segments.defined() ? segments : at::zeros_like(pass.tokens);
+      const auto ids = pass.segments.defined() ? pass.segments : at::zeros_like(pass.tokens);
       x = x + ops::embedding(rows(ids), segment.value);
     }
     pass.residual = x;
@@ -76,7 +74,6 @@ struct Bert::Embed : Block {
   StreamNorm norm;
   DropoutSite dropout;
   bool post;
-  at::Tensor segments;  ///< of the batch in hand, int64 [s, b]; undefined: all 0
 };
 
 struct Bert::Layer : Block {
@@ -126,7 +123,7 @@ struct Bert::Head : Block {
     if (pass.sequence_parallel) pass.residual = parallel::gather_alike(pass.residual, tp);
     Pass selected;
     selected.residual = pass.residual.reshape({-1, pass.residual.size(2)});  // [s * b, h]
-    if (predicted.defined()) selected.residual = selected.residual.index_select(0, predicted);
+    if (pass.predicted.defined()) selected.residual = selected.residual.index_select(0, pass.predicted);
     selected.residual = ops::activation(activation, transform(selected.residual));
     pass.logits = matrix.logits_of(norm(selected), bias.value);  // [n, v / tp]
   }
@@ -138,7 +135,6 @@ struct Bert::Head : Block {
   Parameter bias;
   Activation activation;
   bool post;
-  at::Tensor predicted;  ///< of the batch in hand, int64 [n]; undefined: all positions
 };
 
 struct Bert::Pooler : Block {
@@ -166,41 +162,26 @@ Bert::Bert(const ModelOptions& options, const parallel::Grid& grid, bool sequenc
     pooler_ = std::make_unique<Pooler>(options_);
     blocks_.push_back(pooler_.get());
   }
-  for (Block* block : blocks_) {
-    for (Parameter* p : block->parameters()) {
-      if (std::find(parameters_.begin(), parameters_.end(), p) == parameters_.end()) parameters_.push_back(p);
-    }
-  }
+  parameters_ = parameters_of(blocks_);
 }
 
 Bert::~Bert() = default;
 
-Pass Bert::pass_of(const data::Batch& batch, const Context& context) const {
-  const at::Tensor& tokens = batch["tokens"];
-  BESSEMER_CHECK(tokens.size(1) <= options_.sequence, "a batch has rows of ", tokens.size(1),
-                 " tokens, the model's sequence is ", options_.sequence, "; choose a model.sequence of at least that");
-  Pass pass;
-  pass.context = context;
-  pass.first_row = batch.first_row;
-  pass.sequence_parallel = sequence_parallel_;
+Pass Bert::run(const data::Batch& batch, const Context& context, const at::Tensor& predicted) {
+  Pass pass = pass_of(batch, context, options_, sequence_parallel_);
   pass.causal = false;
-  pass.tokens = tokens.t().contiguous();  // [s, b]
-  if (batch.has("starts")) {
-    pass.starts = batch["starts"];
-    pass.positions = (at::arange(tokens.size(1), tokens.options()) - pass.starts).t().contiguous();
+  if (batch.has("segments")) pass.segments = batch["segments"].t().contiguous();
+  pass.predicted = predicted;
+  for (Block* block : blocks_) {
+    if (block != pooler_.get()) block->run(pass);
   }
-  embed_->segments = batch.has("segments") ? batch["segments"].t().contiguous() : at::Tensor();
-  head_->predicted = batch.has("predicted") ? batch["predicted"] : at::Tensor();
   return pass;
 }
 
 LossSum Bert::loss(const data::Batch& batch, const Context& context) {
-  Pass pass = pass_of(batch, context);
-  for (Block* block : blocks_) {
-    if (block != pooler_.get()) block->run(pass);
-  }
+  const Pass pass = run(batch, context, batch.has("predicted") ? batch["predicted"] : at::Tensor());
   auto targets = batch["targets"].t().reshape({-1});
-  if (head_->predicted.defined()) targets = targets.index_select(0, head_->predicted);
+  if (pass.predicted.defined()) targets = targets.index_select(0, pass.predicted);
   const VocabularySlice& slice = head_->matrix.slice();
   LossSum loss;
   loss.weight = targets.size(0);
@@ -213,12 +194,7 @@ LossSum Bert::loss(const data::Batch& batch, const Context& context) {
 
 std::map<std::string, at::Tensor> Bert::outputs(const data::Batch& batch) {
   const at::NoGradGuard no_gradients;
-  auto every_position = batch;
-  every_position.tensors.erase("predicted");
-  Pass pass = pass_of(every_position, {});
-  for (Block* block : blocks_) {
-    if (block != pooler_.get()) block->run(pass);
-  }
+  Pass pass = run(batch, {}, {});
   const int64_t s = batch["tokens"].size(1), b = batch["tokens"].size(0);
   const auto flat = head_->matrix.gather(pass.logits);  // [s * b, v]
   const auto logits = flat.view({s, b, flat.size(1)}).transpose(0, 1).contiguous();

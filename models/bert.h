@@ -37,7 +37,8 @@ class Bert : public Model {
   struct Layer;
   struct Head;
   struct Pooler;
-  Pass pass_of(const data::Batch& batch, const Context& context) const;
+  /// All blocks but the pooler; the logits of `predicted`, or of all positions, are in it.
+  Pass run(const data::Batch& batch, const Context& context, const at::Tensor& predicted);
   void add_pair_loss(const data::Batch& batch, const at::Tensor& whole, LossSum& loss) const;
 
   parallel::Group tp_;

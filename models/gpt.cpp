@@ -93,28 +93,14 @@ Gpt::Gpt(const ModelOptions& options, const parallel::Grid& grid, bool sequence_
   }
   head_ = std::make_unique<Head>(options_, tp_, sequence_parallel_, embed_->token);
   blocks_.push_back(head_.get());
-  for (Block* block : blocks_) {
-    for (Parameter* p : block->parameters()) {
-      if (std::find(parameters_.begin(), parameters_.end(), p) == parameters_.end()) parameters_.push_back(p);
-    }
-  }
+  parameters_ = parameters_of(blocks_);
 }
 
 Gpt::~Gpt() = default;
 
 Pass Gpt::run(const data::Batch& batch, const Context& context) {
+  Pass pass = pass_of(batch, context, options_, sequence_parallel_);
   const at::Tensor& tokens = batch["tokens"];
-  BESSEMER_CHECK(tokens.size(1) <= options_.sequence, "a batch has rows of ", tokens.size(1),
-                 " tokens, the model's sequence is ", options_.sequence, "; choose a model.sequence of at least that");
-  Pass pass;
-  pass.context = context;
-  pass.first_row = batch.first_row;
-  pass.sequence_parallel = sequence_parallel_;
-  pass.tokens = tokens.t().contiguous();  // [s, b]
-  if (batch.has("starts")) {
-    pass.starts = batch["starts"];
-    pass.positions = (at::arange(tokens.size(1), tokens.options()) - pass.starts).t().contiguous();
-  }
   const int64_t s = tokens.size(1), window = options_.window;
   if (window > 0 && s > window) {  // attention begins no earlier, in whatever document
     const at::Tensor first = (at::arange(s, tokens.options()) - (window - 1)).clamp_min(0).expand_as(tokens);

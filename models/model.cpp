@@ -22,8 +22,4 @@ std::unique_ptr<Model> make_model(const ModelOptions& options, const parallel::G
   fail(ExitCode::kInternal, "model.family ", static_cast<int>(complete.family), " has no model");
 }
 
-std::map<std::string, at::Tensor> Model::outputs(const data::Batch&) {
-  fail(ExitCode::kUsage, "this family of models gives no logits; gpt does");
-}
-
 }  // namespace bessemer::models

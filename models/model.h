@@ -87,8 +87,8 @@ class Model {
   virtual ~Model() = default;
   virtual LossSum loss(const data::Batch& batch, const Context& context) = 0;
   /// What the model says of a batch, by Hugging Face's names, for whoever checks it: a causal model "logits", fp32
-  /// [b, s, v] (whole vocabulary, no padding). No dropout, no gradients. Errors: Error (64) where a family has none.
-  virtual std::map<std::string, at::Tensor> outputs(const data::Batch& batch);
+  /// [b, s, v] (whole vocabulary, no padding). No dropout, no gradients.
+  virtual std::map<std::string, at::Tensor> outputs(const data::Batch& batch) = 0;
   /// Logits of the last position, fp32 [b, v] (whole vocabulary, no padding), for tokens int64 [b, n] that follow what
   /// `cache` holds; the cache grows by n. No gradients.
   virtual at::Tensor next_logits(const at::Tensor& tokens, Cache& cache) = 0;

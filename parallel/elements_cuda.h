@@ -23,6 +23,10 @@ struct alignas(sizeof(T) * N) Chunk {
   T at[N];
 };
 
+inline bool aligned(const void* pointer, std::size_t bytes) {
+  return reinterpret_cast<std::uintptr_t>(pointer) % bytes == 0;  // null is
+}
+
 template <int N, class T>
 __device__ __forceinline__ void load(const T* from, float (&to)[N]) {
   const auto chunk = *reinterpret_cast<const Chunk<T, N>*>(from);

@@ -6,7 +6,7 @@
 namespace bessemer::trainer {
 namespace {
 
-using parallel::load, parallel::store;
+using parallel::aligned, parallel::load, parallel::store;
 
 constexpr int kThreads = 256;
 
@@ -59,10 +59,6 @@ void by_fours(int64_t n, bool all_aligned, F launch) {
   const int64_t whole = all_aligned ? n / 4 * 4 : 0;
   if (whole > 0) launch(int64_t{0}, whole, std::integral_constant<int, 4>{});
   if (n > whole) launch(whole, n - whole, std::integral_constant<int, 1>{});
-}
-
-bool aligned(const void* pointer, std::size_t bytes) {
-  return reinterpret_cast<std::uintptr_t>(pointer) % bytes == 0;  // null is
 }
 
 template <class F>

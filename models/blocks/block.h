@@ -30,10 +30,15 @@ struct Pass {
   at::Tensor
       starts;  ///< int64 [b, s]: the first position that each one sees (its document's, its window's); undefined: 0
   at::Tensor positions;  ///< int64 [s, b]: within the document; undefined: first_position + i
+  at::Tensor segments;   ///< bert: int64 [s, b]; undefined: all 0
+  at::Tensor predicted;  ///< bert: int64 [n], where in [s * b] the head looks; undefined: everywhere
   at::Tensor residual;   ///< the residual stream [s, b, h], or [s / tp, b, h] under sequence parallelism
   at::Tensor branch;     ///< what the next norm adds to it in one pass; undefined after the embedding
   at::Tensor logits;     ///< [s, b, v / tp]
 };
+
+/// A pass over a batch's "tokens" and "starts", at its beginning. Errors: Error (64) for rows longer than the model's.
+Pass pass_of(const data::Batch& batch, const Context& context, const ModelOptions& options, bool sequence_parallel);
 
 /// A dropout at one place of the network: off in evaluation, its mask the same on every layout.
 class DropoutSite {
@@ -77,5 +82,8 @@ class Block {
  private:
   std::string name_;
 };
+
+/// What the blocks read, in the order of their use, each once.
+std::vector<Parameter*> parameters_of(const std::vector<Block*>& blocks);
 
 }  // namespace bessemer::models

@@ -8,6 +8,8 @@
 
 namespace bessemer::models::ops {
 
+using parallel::aligned;
+
 /// Calls f(T{}) with the element type.
 template <class F>
 void with_type(CudaType type, F f) {
@@ -23,10 +25,6 @@ void with_type(CudaType type, F f) {
 inline void check_launch(const char* kernel) {
   if (const auto error = cudaGetLastError(); error != cudaSuccess)
     throw std::runtime_error(std::string(kernel) + ": CUDA: " + cudaGetErrorString(error));
-}
-
-inline bool aligned(const void* pointer, std::size_t bytes) {
-  return reinterpret_cast<std::uintptr_t>(pointer) % bytes == 0;  // null is
 }
 
 }  // namespace bessemer::models::ops

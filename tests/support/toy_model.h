@@ -27,6 +27,7 @@ class ToyModel : public models::Model {
     const auto sum = at::nll_loss(at::log_softmax(logits, 1), batch["targets"].reshape({-1}), {}, at::Reduction::Sum);
     return {sum * loss_factor, batch["targets"].numel(), batch["targets"].numel(), {}};
   }
+  std::map<std::string, at::Tensor> outputs(const data::Batch&) override { return {}; }
   at::Tensor next_logits(const at::Tensor&, models::Cache&) override { return {}; }
   std::unique_ptr<models::Cache> make_cache(int64_t, int64_t) override { return nullptr; }
   models::ModelCost cost(int64_t, at::ScalarType) const override { return {}; }
