@@ -7,8 +7,13 @@
 
 namespace bessemer::data {
 
-/// What is learned from a row: each next token; or the tokens that were masked (BERT).
-enum class ObjectiveKind { kCausal, kMasked };
+/// What is learned from a row: each next token; the tokens that were masked (BERT); or each next token behind a prefix
+/// of random length, all of which every position sees (Raffel et al. 2020, section 3.2.1, prefix LM).
+enum class ObjectiveKind { kCausal, kMasked, kPrefix };
+
+/// Rows of two segments, and what is told of them besides: that B followed A in its document (BERT: else it is of another
+/// one); or that they stand in their order (ALBERT: else they were exchanged).
+enum class PairKind { kNone, kNextSentence, kSentenceOrder };
 
 /// What is masked as one: a token; a word with all its pieces (Google's "whole word masking" of BERT); or spans of 1 to
 /// 10 words, their lengths geometric with p = 0.2 (SpanBERT, Joshi et al. 2020, section 3.1: 3.8 words on average).
@@ -42,6 +47,7 @@ struct DataOptions {
   ObjectiveKind objective = ObjectiveKind::kCausal;
   double mask_probability = 0.15;  ///< masked: share of the tokens that are to be predicted
   MaskUnit mask_unit = MaskUnit::kToken;
+  PairKind pairs = PairKind::kNone;
   int64_t ahead = 2;  ///< steps that are read before they are needed
   Mode mode = Mode::kStream;
   bool document_mask = false;  ///< stream: attention and positions begin anew with each document, as in the other modes

@@ -10,6 +10,7 @@ enum class Position { kLearned, kRotary };
 enum class NormPlace { kFamily, kPre, kPost };
 enum class Norm { kLayerNorm, kRmsNorm };
 enum class AttentionBias { kModel, kQkv, kAll };  ///< as ModelOptions::bias; of q, k and v alone; of the output, too
+enum class Recompute { kNone, kFull };
 enum class Activation { kGelu, kGeluTanh, kSwiglu, kRelu, kRelu2 };
 
 /// [model]: the shape of the network.
@@ -25,6 +26,7 @@ struct ModelOptions {
   int64_t sequence = 64;  ///< s
   int64_t vocab = 0;      ///< v; 0 = the data's
   Position position = Position::kLearned;
+  int64_t position_offset = 0;  ///< learned: rows of the table before that of the first position (RoBERTa's 2)
   double rope_theta = 10000.0;
   // Llama 3's scaling for longer contexts: slow pairs turn rope_factor times slower, fast ones as they did.
   double rope_factor = 1.0;  ///< 1 = none
@@ -44,6 +46,7 @@ struct ModelOptions {
   double embedding_dropout = -1.0;  ///< -1 = dropout
   double attention_dropout = -1.0;
   double residual_dropout = -1.0;
+  Recompute recompute = Recompute::kNone;  ///< full: a block keeps its input alone and runs again in backward
   double init_std = 0.02;  ///< pre-norm residual projections: init_std / sqrt(2 layers), as GPT-2
   int64_t segments = 2;    ///< bert: segment (token type) embeddings; 0: none
   bool pair_head = false;  ///< bert: a pooler and a head that tells whether two segments belong together

@@ -9,6 +9,7 @@ namespace bessemer::trainer {
 
 enum class Precision { kFp32, kBf16, kFp16 };
 enum class OnCorrupt { kPrevious, kStop };
+enum class OptimizerKind { kAdamW, kLamb };
 enum class ScheduleKind { kCosine, kLinear, kWsd, kConstant };
 
 /// [run]: where a run lives and how it starts.
@@ -36,8 +37,9 @@ struct TrainOptions {
   int64_t eval_batches = 20;  ///< global batches per evaluation
 };
 
-/// [optimizer]: AdamW (Loshchilov and Hutter 2019) and its learning rate.
+/// [optimizer]: AdamW (Loshchilov and Hutter 2019) or LAMB (You et al. 2020), and its learning rate.
 struct OptimizerOptions {
+  OptimizerKind kind = OptimizerKind::kAdamW;
   double lr = 1e-3;  ///< peak, before the schedule
   double min_lr = 1e-4;
   double beta1 = 0.9;
