@@ -98,6 +98,25 @@ void check_groups(const RunConfig& c, Rules& rules) {
              " does not divide; leave parallel.sequence_parallel out");
 }
 
+void check_pairs(const RunConfig& c, Rules& rules) {
+  const auto model = models::resolve(c.model);
+  const bool pairs = c.data.pairs != data::PairKind::kNone;
+  rules.must(pairs || !model.pair_head,
+             "model.pair_head learns from sentence pairs, and data.pairs = none; choose next-sentence or "
+             "sentence-order, or leave the head off");
+  if (!pairs) return;
+  rules.must(c.data.objective == data::ObjectiveKind::kMasked,
+             "data.pairs is for data.objective = masked; leave one of them out");
+  rules.must(model.pair_head, "data.pairs gives sentence pairs, and model.pair_head = no; choose yes");
+  rules.must(model.segments >= 2, "data.pairs gives two segments, and model.segments is ", model.segments,
+             "; choose 2");
+  rules.must(model.sequence >= 5, "data.pairs needs a model.sequence of 5 or more, it is ", model.sequence);
+  rules.must(c.data.mode == data::Mode::kStream && !c.data.document_mask,
+             "data.pairs makes rows of its own; leave data.mode and data.document_mask out");
+  rules.must(c.train.sequence_ramp.empty(),
+             "train.sequence_ramp would cut the rows of data.pairs; leave one of them out");
+}
+
 void check_training(const RunConfig& c, Rules& rules) {
   const auto& o = c.optimizer;
   const int64_t sequence = models::resolve(c.model).sequence, cut = c.parallel.sequence_parallel ? c.parallel.tp : 1;
@@ -109,11 +128,13 @@ void check_training(const RunConfig& c, Rules& rules) {
   const bool bert = models::resolve(c.model).family == models::Family::kBert;
   const bool masked = c.data.objective == data::ObjectiveKind::kMasked;
   rules.must(bert == masked, "model.family = ", bert ? "bert" : "gpt",
-             " does not learn from data.objective = ", masked ? "masked" : "causal", "; choose ",
+             " does not learn from data.objective = ", masked ? "masked" : "causal or prefix", "; choose ",
              bert ? "masked" : "causal");
+  rules.must(c.data.objective != data::ObjectiveKind::kPrefix || models::resolve(c.model).window == 0,
+             "data.objective = prefix shows all of a prefix, model.window ", models::resolve(c.model).window,
+             " hides some of it; leave one of them out");
   rules.must(!masked || c.data.mask_probability > 0, "data.mask_probability is 0; choose for example 0.15");
-  rules.must(!c.model.pair_head,
-             "model.pair_head learns from sentence pairs, and nothing in [data] gives them; leave it off");
+  check_pairs(c, rules);
   rules.must(o.lr > 0, "optimizer.lr is 0; nothing would be learned; choose for example 3e-4");
   rules.must(o.schedule == trainer::ScheduleKind::kConstant || o.min_lr <= o.lr, "optimizer.min_lr ", o.min_lr,
              " is above optimizer.lr ", o.lr);

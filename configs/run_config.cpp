@@ -132,13 +132,27 @@ void list(List& v, data::DataOptions& o) {
       "validation sets by name: web=data/web, code=data/code (their val splits); empty: of data.path or data.blend",
       data::parse_named_paths, data::named_paths_text);
   v.choice<data::ObjectiveKind>("data.objective", o.objective,
-                                {{"causal", data::ObjectiveKind::kCausal}, {"masked", data::ObjectiveKind::kMasked}},
-                                kFixed, "each next token is predicted (gpt), or masked ones (bert)");
+                                {{"causal", data::ObjectiveKind::kCausal},
+                                 {"masked", data::ObjectiveKind::kMasked},
+                                 {"prefix", data::ObjectiveKind::kPrefix}},
+                                kFixed,
+                                "each next token is predicted (gpt), or masked ones (bert), or each next one behind a "
+                                "prefix of random length that all of its document sees (gpt)");
   v.share("data.mask_probability", o.mask_probability, kFixed, "masked: share of the tokens that are to be predicted");
   v.choice<data::MaskUnit>(
       "data.mask_unit", o.mask_unit,
       {{"token", data::MaskUnit::kToken}, {"word", data::MaskUnit::kWord}, {"span", data::MaskUnit::kSpan}}, kFixed,
       "masked: single tokens, whole words, or spans of 1 to 10 words");
+  v.choice<data::PairKind>(
+      "data.pairs", o.pairs,
+      {{"none", data::PairKind::kNone},
+       {"next-sentence", data::PairKind::kNextSentence},
+       {"sentence-order", data::PairKind::kSentenceOrder}},
+      kFixed,
+      "masked: rows are [CLS] A [SEP] B [SEP], and whether B follows A (else it is of another "
+      "document), or whether they stand in their order, is learned too (model.pair_head); the data "
+      "needs `data build --sentences`");
+  v.share("data.short_pairs", o.short_pairs, kFixed, "pairs: share of them that are of random length");
   v.count("data.ahead", o.ahead, 1, kMayChange, "steps that are read before they are needed");
   v.choice<data::Mode>(
       "data.mode", o.mode,

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "data/packed_corpus.h"
+#include "data/pair_corpus.h"
 #include "data/shard_set.h"
 #include "data/shard_tokens.h"
 #include "parallel/error.h"
@@ -72,6 +73,12 @@ std::shared_ptr<const Corpus> Corpus::open(const std::string& directory, const s
 std::shared_ptr<const Corpus> Corpus::cut(ShardTokens tokens, const std::string& source, const std::string& split,
                                           const Cut& cut) {
   BESSEMER_CHECK(cut.sequence >= 1, "a sequence of ", cut.sequence, " tokens; at least 1 is expected");
+  if (cut.pairs.kind != PairKind::kNone) {
+    auto corpus = std::make_shared<PairCorpus>(std::move(tokens), cut);
+    BESSEMER_CHECK_DATA(corpus->rows() > 0, source, ": split '", split,
+                        "' has no sentence of two tokens, so no pair; use more text");
+    return corpus;
+  }
   if (cut.mode != Mode::kStream) {
     auto corpus = std::make_shared<PackedCorpus>(std::move(tokens), cut);
     BESSEMER_CHECK_DATA(corpus->rows() > 0, source, ": split '", split,

@@ -19,6 +19,9 @@ struct RowRoom {
   std::span<int64_t> starts;   ///< sequence: where in the row each position's document begins
   std::span<uint8_t> counted;  ///< sequence: 1 where the target (without Cut::next_token the token) is of the same
                                ///< document, and its loss_mask is not 0
+  std::span<uint8_t> segments = {};  ///< of pairs, sequence: 1 in the second segment, else 0
+  int64_t* pair_label = nullptr;     ///< of pairs: 0 where the second segment follows the first, else 1
+  uint64_t key = 0;                  ///< of pairs: what is left to chance is a function of (row, key)
 };
 
 /// The token shards of one split of a data directory, cut into rows.
@@ -38,6 +41,8 @@ class Corpus {
   virtual bool has_documents() const = 0;
   /// Not all tokens are to be predicted: rows come with counted.
   virtual bool has_loss_mask() const { return false; }
+  /// Rows are sentence pairs, with segments and a label.
+  virtual bool has_pairs() const { return false; }
   virtual int64_t vocab_size() const = 0;
   virtual std::string tokenizer_sha256() const = 0;
   virtual std::string content_id() const = 0;  ///< dataset_id: same for equal builds; a resume checks it

@@ -11,16 +11,41 @@
 
 #include "data/corpus.h"
 #include "parallel/error.h"
+#include "parallel/random.h"
 
 namespace bessemer::data {
+
+Rows read_rows(const std::vector<RowPlace>& places, int64_t sequence, uint64_t seed) {
+  Rows rows;
+  rows.sequence = sequence;
+  const auto s = static_cast<std::size_t>(sequence), n = places.size();
+  const auto any = [&](auto has) {
+    return std::any_of(places.begin(), places.end(), [&](const RowPlace& place) { return has(*place.corpus); });
+  };
+  const bool documents = any([](const Corpus& c) { return c.has_documents(); });
+  const bool pairs = any([](const Corpus& c) { return c.has_pairs(); });
+  const std::size_t starts = documents ? s : 0, segments = pairs ? s : 0,
+                    counted = documents || any([](const Corpus&c) { return c.has_loss_mask(); }) ? s : 0;
+  rows.tokens.resize(n * (s + 1)), rows.starts.resize(n * starts), rows.counted.resize(n * counted);
+  rows.segments.resize(n * segments), rows.pair_labels.resize(pairs ? n : 0);
+  const uint64_t key = parallel::stream_key(seed, "data/pairs");
+  for (std::size_t i = 0; i < n; ++i) {
+    const auto& place = places[i];
+    rows.rows.push_back(place.number);
+    const auto part = [i](auto& all, std::size_t width) { return std::span(all).subspan(i * width, width); };
+    RowRoom room{part(rows.tokens, s + 1), part(rows.starts, starts), part(rows.counted, counted)};
+    room.segments = part(rows.segments, segments);
+    room.pair_label = pairs ? &rows.pair_labels[i] : nullptr;
+    room.key = parallel::stream_key(key, "row", static_cast<uint64_t>(place.number));
+    place.corpus->read_row(place.row, room);
+  }
+  return rows;
+}
 
 struct Loader::State {
   State(std::vector<std::shared_ptr<const Corpus>> corpora_, Sampler sampler_, Place place_, int64_t first_step)
       : corpora(std::move(corpora_)), sampler(std::move(sampler_)), place(std::move(place_)), step(first_step) {}
   const std::vector<std::shared_ptr<const Corpus>> corpora;
-  const bool counts = std::any_of(corpora.begin(), corpora.end(), [](const auto& corpus) {
-    return corpus->has_documents() || corpus->has_loss_mask();
-  });
   Sampler sampler;  // of the reading thread, with all down to `taken`
   const Place place;
   int64_t step;
@@ -62,21 +87,12 @@ struct Loader::State {
 
   Rows read() {
     if (taken == mine.size()) next_step();
-    Rows rows;
-    rows.sequence = sequence;
-    const auto width = static_cast<std::size_t>(rows.sequence) + 1;
-    const auto count = std::min(static_cast<std::size_t>(place.micro_batch), mine.size() - taken);
-    rows.tokens.resize(count * width);
-    const std::size_t starts = corpora.front()->has_documents() ? width - 1 : 0, counted = counts ? width - 1 : 0;
-    rows.starts.resize(count * starts), rows.counted.resize(count * counted);
-    for (std::size_t i = 0; i < count; ++i, ++taken) {
-      rows.rows.push_back(first_row + static_cast<int64_t>(taken));
-      corpora[mine[taken].source]->read_row(
-          sampler.window(mine[taken]),
-          {std::span(rows.tokens).subspan(i * width, width), std::span(rows.starts).subspan(i * starts, starts),
-           std::span(rows.counted).subspan(i * counted, counted)});
+    std::vector<RowPlace> places(std::min(static_cast<std::size_t>(place.micro_batch), mine.size() - taken));
+    for (auto& p : places) {
+      p = {corpora[mine[taken].source].get(), sampler.window(mine[taken]), first_row + static_cast<int64_t>(taken)};
+      ++taken;
     }
-    return rows;
+    return read_rows(places, sequence, sampler.seed());
   }
 
   void run() {

@@ -17,8 +17,21 @@ struct Rows {
   std::vector<int64_t> rows;     ///< global row numbers
   std::vector<int64_t> starts;   ///< `sequence` for each row, as RowRoom has them; empty where no source has documents
   std::vector<uint8_t> counted;  ///< likewise; empty where no source has documents or a loss mask
-  int64_t sequence = 0;          ///< of the source, or, grouped by length, what the longest row of the step needs
+  std::vector<int64_t> ends;     ///< likewise: where the prefix of each position's document ends; empty: there are none
+  std::vector<uint8_t> segments;     ///< likewise; empty where rows are no pairs
+  std::vector<int64_t> pair_labels;  ///< of each pair: 0 where its second segment follows the first, else 1
+  int64_t sequence = 0;              ///< of the source, or, grouped by length, what the longest row of the step needs
 };
+
+/// A row to be read.
+struct RowPlace {
+  const Corpus* corpus = nullptr;
+  int64_t row = 0;     ///< of the corpus
+  int64_t number = 0;  ///< of the run
+};
+/// Some rows, of corpora that were cut alike. \param sequence  positions of each, as Rows has it
+/// \param seed  of the run. Errors: as Corpus::read_row.
+Rows read_rows(const std::vector<RowPlace>& places, int64_t sequence, uint64_t seed);
 
 /// Reads the micro-batches of one dp rank in the sampler's order, some steps ahead, on a thread of its own.
 ///

@@ -4,6 +4,7 @@
 #include <filesystem>
 
 #include "data/length_groups.h"
+#include "data/pair_corpus.h"
 #include "data/remote.h"
 #include "data/shard_set.h"
 #include "parallel/error.h"
@@ -15,9 +16,7 @@ namespace {
 class DataSets {
  public:
   DataSets(const DataOptions& options, int64_t sequence, int processes)
-      : options_(options), cut_{sequence, options.mode, options.document_mask, options.verify,
-                                options.objective == ObjectiveKind::kCausal},
-        cache_(make_shard_cache(options, processes)) {}
+      : options_(options), cut_(cut_of(options, sequence)), cache_(make_shard_cache(options, processes)) {}
 
   std::shared_ptr<const Corpus> open(const std::string& path, const std::string& split) const {
     if (!remote(path)) return Corpus::open(path, split, cut_);
@@ -67,6 +66,12 @@ std::unique_ptr<Tokenizer> tokenizer_of(const DataOptions& options) {
   const std::string source = first_source(options);
   const auto cache = make_shard_cache(options, 1);
   return cache && is_remote(source, options) ? remote_tokenizer(*cache, source) : open_tokenizer(source);
+}
+
+Cut cut_of(const DataOptions& options, int64_t sequence) {
+  Cut cut{sequence, options.mode, options.document_mask, options.verify, options.objective != ObjectiveKind::kMasked};
+  if (options.pairs != PairKind::kNone) cut.pairs = pair_cut(options, *tokenizer_of(options));
+  return cut;
 }
 
 Mixture Mixture::open(const DataOptions& options, int64_t sequence, bool evaluated, int processes) {

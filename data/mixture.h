@@ -37,6 +37,9 @@ struct Mixture {
   std::string tokenizer_sha256() const { return train.front().corpus->tokenizer_sha256(); }
 };
 
+/// How [data] cuts a split. Reads the tokenizer where it frames pairs. Errors: as pair_cut.
+Cut cut_of(const DataOptions& options, int64_t sequence);
+
 /// The first source that options name: of it the tokenizer is taken.
 std::string first_source(const DataOptions& options);
 /// Its tokenizer, fetched where it is remote.

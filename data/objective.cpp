@@ -2,6 +2,7 @@
 
 #include <ATen/Functions.h>
 
+#include "data/prefix.h"
 #include "parallel/error.h"
 
 namespace bessemer::data {
@@ -20,6 +21,11 @@ Objective make_objective(const DataOptions& options, const Tokenizer& tokenizer,
   return out;
 }
 
+void apply(const Objective& objective, Rows& rows) {
+  if (objective.kind == ObjectiveKind::kMasked) mask_rows(objective.masking, objective.seed, rows);
+  if (objective.kind == ObjectiveKind::kPrefix) add_prefixes(objective.seed, rows);
+}
+
 Batch make_batch(const Rows& rows, const Objective& objective, at::Device device, int64_t sequence) {
   const int64_t b = static_cast<int64_t>(rows.rows.size()), width = rows.sequence;
   const int64_t s = sequence > 0 ? sequence : width, pieces = width / s;
@@ -34,25 +40,27 @@ Batch make_batch(const Rows& rows, const Objective& objective, at::Device device
   const auto all = of_rows(rows.tokens.data(), b, width + 1, at::kLong);
   Batch batch;
   batch.first_row = rows.rows.empty() ? 0 : rows.rows.front() * pieces;
+  const bool masked = objective.kind == ObjectiveKind::kMasked;
+  Rows made = rows;
+  apply(objective, made);
   at::Tensor counted;  // [b * pieces, s]
-  if (objective.kind == ObjectiveKind::kMasked) {
-    Rows hidden = rows;
-    mask_rows(objective.masking, objective.seed, hidden);
-    counted = cut(of_rows(hidden.counted.data(), b, width, at::kByte));
-    batch.tensors["tokens"] = there(cut(of_rows(hidden.tokens.data(), b, width + 1, at::kLong).narrow(1, 0, width)));
-    batch.tensors["targets"] = there(cut(all.narrow(1, 0, width)));
-    batch.tensors["predicted"] = there(at::nonzero(counted.t().reshape({-1})).view({-1}));
-  } else {
-    if (!rows.counted.empty()) counted = cut(of_rows(rows.counted.data(), b, width, at::kByte));
-    batch.tensors["tokens"] = there(cut(all.narrow(1, 0, width)));
-    batch.tensors["targets"] = there(cut(all.narrow(1, 1, width)));
+  if (!made.counted.empty()) counted = cut(of_rows(made.counted.data(), b, width, at::kByte));
+  batch.tensors["tokens"] = there(cut(of_rows(made.tokens.data(), b, width + 1, at::kLong).narrow(1, 0, width)));
+  batch.tensors["targets"] = there(cut(all.narrow(1, masked ? 0 : 1, width)));
+  if (masked) batch.tensors["predicted"] = there(at::nonzero(counted.t().reshape({-1})).view({-1}));
+  if (!rows.pair_labels.empty()) {
+    BESSEMER_CHECK(pieces == 1, "rows of pairs cannot be cut into sequences of ", s);
+    batch.tensors["segments"] = there(cut(of_rows(rows.segments.data(), b, width, at::kByte)).to(at::kLong));
+    batch.tensors["pair_labels"] = there(of_rows(rows.pair_labels.data(), b, 1, at::kLong).clone().view({b}));
+    batch.targets = batch["predicted"].numel();
   }
   if (counted.defined()) batch.tensors["loss_mask"] = there(counted.to(at::kFloat));
-  if (!rows.starts.empty()) {
-    const auto begins = at::arange(pieces, at::kLong).mul_(s).repeat({b}).unsqueeze(1);  // of each piece in its row
-    const auto starts = cut(of_rows(rows.starts.data(), b, width, at::kLong));
-    batch.tensors["starts"] = there((starts - begins).clamp_min_(0));
-  }
+  const auto begins = at::arange(pieces, at::kLong).mul_(s).repeat({b}).unsqueeze(1);  // of each piece in its row
+  const auto add_places = [&](const char* name, const std::vector<int64_t>& places) {
+    if (places.empty()) return;
+    batch.tensors[name] = there((cut(of_rows(places.data(), b, width, at::kLong)) - begins).clamp_(0, s));
+  };
+  add_places("starts", made.starts), add_places("ends", made.ends);
   return batch;
 }
 

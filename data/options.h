@@ -11,8 +11,8 @@ namespace bessemer::data {
 /// of random length, all of which every position sees (Raffel et al. 2020, section 3.2.1, prefix LM).
 enum class ObjectiveKind { kCausal, kMasked, kPrefix };
 
-/// Rows of two segments, and what is told of them besides: that B followed A in its document (BERT: else it is of another
-/// one); or that they stand in their order (ALBERT: else they were exchanged).
+/// Rows of two segments, and what is told of them besides: that B followed A in its document (BERT: else it is of
+/// another one); or that they stand in their order (ALBERT: else they were exchanged).
 enum class PairKind { kNone, kNextSentence, kSentenceOrder };
 
 /// What is masked as one: a token; a word with all its pieces (Google's "whole word masking" of BERT); or spans of 1 to
@@ -48,7 +48,8 @@ struct DataOptions {
   double mask_probability = 0.15;  ///< masked: share of the tokens that are to be predicted
   MaskUnit mask_unit = MaskUnit::kToken;
   PairKind pairs = PairKind::kNone;
-  int64_t ahead = 2;  ///< steps that are read before they are needed
+  double short_pairs = 0.1;  ///< share of the pairs that are of random length, not as long as a row (BERT)
+  int64_t ahead = 2;         ///< steps that are read before they are needed
   Mode mode = Mode::kStream;
   bool document_mask = false;  ///< stream: attention and positions begin anew with each document, as in the other modes
   bool group_by_length = false;  ///< padded: the documents of a global batch are about as long as each other
@@ -59,6 +60,13 @@ struct DataOptions {
   double fetch_timeout = 300;  ///< seconds without a byte after which the command is ended
 };
 
+/// Rows of sentence pairs: before A after B after, in BERT [CLS] A [SEP] B [SEP].
+struct PairCut {
+  PairKind kind = PairKind::kNone;
+  double short_share = 0;
+  int64_t before = -1, after = -1;  ///< ids
+};
+
 /// How Corpus::open cuts a split.
 struct Cut {
   int64_t sequence = 0;
@@ -66,6 +74,7 @@ struct Cut {
   bool document_mask = false;
   BlockCheck verify = BlockCheck::kTouch;
   bool next_token = true;  ///< targets are the next tokens: a row has one token more than positions
+  PairCut pairs = {};
 };
 
 }  // namespace bessemer::data

@@ -9,7 +9,7 @@ namespace bessemer::data {
 namespace {
 
 constexpr int64_t kStretch = 1 << 20;
-constexpr std::size_t kRecent = 256;  // about 16 MB
+constexpr std::size_t kHeld = 256;  // about 16 MB
 
 }  // namespace
 
@@ -33,14 +33,12 @@ std::vector<PackedRow> pack(std::vector<Piece> pieces, int64_t room) {
   return rows;
 }
 
-PackedCorpus::PackedCorpus(ShardTokens tokens, const Cut& cut) : ShardCorpus(std::move(tokens), cut) {
-  const auto& facts = all_.facts();
-  padding_ = facts.pad_id >= 0 ? facts.pad_id : std::max<int64_t>(0, facts.eod_id);
-  for (int64_t i = 0; i * kStretch < all_.size(); ++i)
-    rows_before_.push_back(rows_before_.back() + static_cast<int64_t>(pack_stretch(i).size()));
-}
+PackedCorpus::PackedCorpus(ShardTokens tokens, const Cut& cut)
+    : ShardCorpus(std::move(tokens), cut), packed_((all_.size() + kStretch - 1) / kStretch, kHeld,
+                                                   [this](int64_t stretch) { return pack_stretch(stretch); }),
+      padding_(all_.facts().pad_id >= 0 ? all_.facts().pad_id : std::max<int64_t>(0, all_.facts().eod_id)) {}
 
-PackedCorpus::Rows PackedCorpus::pack_stretch(int64_t stretch) const {
+std::vector<PackedRow> PackedCorpus::pack_stretch(int64_t stretch) const {
   const int64_t first = all_.first_document_from(stretch * kStretch),
                 last = all_.first_document_from(std::min((stretch + 1) * kStretch, all_.size()));
   const auto begins = all_.document_begins(first, last + 1);
@@ -51,41 +49,18 @@ PackedCorpus::Rows PackedCorpus::pack_stretch(int64_t stretch) const {
       pieces.push_back({at, std::min(begins[d + 1] - at, room)});
   }
   if (cut_.mode == Mode::kPacked) return pack(std::move(pieces), room);
-  Rows rows;
+  std::vector<PackedRow> rows;
   for (const Piece& piece : pieces) rows.push_back({piece});
   return rows;
 }
 
-std::shared_ptr<const PackedCorpus::Rows> PackedCorpus::stretch(int64_t number) const {
-  {
-    const std::lock_guard lock(mutex_);
-    for (auto kept = recent_.begin(); kept != recent_.end(); ++kept) {
-      if (kept->first != number) continue;
-      recent_.splice(recent_.begin(), recent_, kept);
-      return kept->second;
-    }
-  }
-  auto rows = std::make_shared<const Rows>(pack_stretch(number));
-  const std::lock_guard lock(mutex_);
-  recent_.emplace_front(number, rows);
-  if (recent_.size() > kRecent) recent_.pop_back();
-  return rows;
-}
-
-std::shared_ptr<const PackedRow> PackedCorpus::pieces_of(int64_t row) const {
-  BESSEMER_CHECK_DATA(row >= 0 && row < rows(), all_.path(), ": row ", row, " of ", rows(), " is wanted");
-  const auto number = std::upper_bound(rows_before_.begin(), rows_before_.end(), row) - rows_before_.begin() - 1;
-  const auto packed = stretch(number);
-  return {packed, &packed->at(static_cast<std::size_t>(row - rows_before_[static_cast<std::size_t>(number)]))};
-}
-
 int64_t PackedCorpus::row_tokens(int64_t row) const {
-  return cut_.mode == Mode::kPadded ? pieces_of(row)->front().tokens + (cut_.next_token ? 0 : 1) : sequence() + 1;
+  return cut_.mode == Mode::kPadded ? packed_.row(row)->front().tokens + (cut_.next_token ? 0 : 1) : sequence() + 1;
 }
 
 void PackedCorpus::read_row(int64_t row, const RowRoom& out) const {
-  const auto pieces = pieces_of(row);
   check_room(row, out, row_tokens(row));
+  const auto pieces = packed_.row(row);
   std::size_t at = 0;
   const auto fill = [&](std::size_t begin, std::size_t end, bool counted) {
     const std::size_t limit = std::min(end, out.tokens.size() - 1);

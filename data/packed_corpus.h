@@ -1,11 +1,10 @@
 #pragma once
-#include <list>
 #include <memory>
-#include <mutex>
 #include <vector>
 
 #include "data/corpus.h"
 #include "data/shard_tokens.h"
+#include "data/stretches.h"
 
 namespace bessemer::data {
 
@@ -49,22 +48,16 @@ std::vector<PackedRow> pack(std::vector<Piece> pieces, int64_t room);
 class PackedCorpus final : public ShardCorpus {
  public:
   PackedCorpus(ShardTokens tokens, const Cut& cut);
-  int64_t rows() const override { return rows_before_.back(); }
+  int64_t rows() const override { return packed_.rows(); }
   bool has_documents() const override { return true; }
   int64_t row_tokens(int64_t row) const override;
   void read_row(int64_t row, const RowRoom& out) const override;
 
  private:
-  using Rows = std::vector<PackedRow>;
-  Rows pack_stretch(int64_t stretch) const;
-  std::shared_ptr<const Rows> stretch(int64_t number) const;
-  /// What lies in a row, for as long as it is held.
-  std::shared_ptr<const PackedRow> pieces_of(int64_t row) const;
+  std::vector<PackedRow> pack_stretch(int64_t stretch) const;
 
-  std::vector<int64_t> rows_before_{0};
+  Stretches<PackedRow> packed_;
   int64_t padding_;  ///< the id that fills a row
-  mutable std::mutex mutex_;
-  mutable std::list<std::pair<int64_t, std::shared_ptr<const Rows>>> recent_;  ///< the last read one first
 };
 
 }  // namespace bessemer::data

@@ -41,6 +41,7 @@ class Sampler {
   int64_t tokens(const Row& row) const;
   int64_t epoch(const Row& row) const { return row.index / sources_[row.source].windows; }
   int64_t row() const { return row_; }
+  uint64_t seed() const { return seed_; }
   const std::vector<Source>& sources() const { return sources_; }
 
  private:

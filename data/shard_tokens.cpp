@@ -91,6 +91,18 @@ std::vector<int64_t> ShardTokens::document_begins(int64_t first, int64_t last) c
   return out;
 }
 
+std::vector<int64_t> ShardTokens::sentences_between(int64_t first, int64_t last) const {
+  std::vector<int64_t> out;
+  for (auto shard = part_of(begins_, first); shard < facts_.size() && begins_[shard] < last; ++shard) {
+    const int64_t begin = begins_[shard];
+    const auto found =
+        open_(shard)->sentences_between(static_cast<uint64_t>(std::max<int64_t>(0, first - begin)),
+                                        static_cast<uint64_t>(std::min(last, begins_[shard + 1]) - begin));
+    for (const uint64_t at : found) out.push_back(begin + static_cast<int64_t>(at));
+  }
+  return out;
+}
+
 int64_t ShardTokens::document_begin(int64_t d) const { return document_begins(d, d + 1).front(); }
 
 int64_t ShardTokens::first_document_from(int64_t token) const {

@@ -33,6 +33,10 @@ class ShardTokens {
   int64_t document_begin(int64_t d) const;
   /// The beginnings of documents [first, last), and size() for documents() itself.
   std::vector<int64_t> document_begins(int64_t first, int64_t last) const;
+  bool has_sentences() const { return facts().sentences; }
+  /// Where sentences begin in [first, last); one that a shard's end cuts is two. Errors: as
+  /// TokenShard::sentences_between.
+  std::vector<int64_t> sentences_between(int64_t first, int64_t last) const;
   /// The first document that begins at or behind `token`.
   int64_t first_document_from(int64_t token) const;
 

@@ -156,6 +156,7 @@ struct TokenShard::State {
   };
   Column tokens, mask;
   const DatasetInfo* offsets = nullptr;
+  const DatasetInfo* sentences = nullptr;  // null: no table
   uint64_t block_tokens = kBlockTokens;
   uint64_t blocks = 0;
 
@@ -266,6 +267,7 @@ TokenShard::TokenShard(const std::string& path, BlockCheck check) : state_(std::
   if (s.facts.sentences) {
     check_dataset(s.file, "sentence_offsets", Dtype::kU64, s.file.dataset("sentence_offsets").elements());
     check_offsets(s.file, s.facts, "sentence_offsets");
+    s.sentences = &s.file.dataset("sentence_offsets");
   }
   s.offsets = &s.file.dataset("doc_offsets");
 }
@@ -299,6 +301,29 @@ void TokenShard::document_offsets(uint64_t first, std::span<uint64_t> out) const
   BESSEMER_CHECK_DATA(first <= s.facts.documents && out.size() <= s.facts.documents + 1 - first, path(), ": has ",
                       s.facts.documents, " documents, the offsets ", first, " to ", first + out.size(), " are wanted");
   s.read(*s.offsets, first, out.size(), out.data());
+}
+
+std::vector<uint64_t> TokenShard::sentences_between(uint64_t first, uint64_t last) const {
+  const auto& s = *state_;
+  BESSEMER_CHECK_DATA(s.sentences != nullptr, path(), ": has no sentence_offsets; build the data set with --sentences");
+  // The first one from `token` on.
+  const auto from = [&](uint64_t token) {
+    uint64_t low = 0, high = s.sentences->elements() - 1;  // the last offset is the end
+    while (low < high) {
+      const uint64_t middle = low + (high - low) / 2;
+      uint64_t begin = 0;
+      s.read(*s.sentences, middle, 1, &begin);
+      if (begin < token)
+        low = middle + 1;
+      else
+        high = middle;
+    }
+    return low;
+  };
+  const uint64_t begin = from(first), end = from(std::max(first, std::min(last, s.facts.tokens)));
+  std::vector<uint64_t> out(end - begin);
+  s.read(*s.sentences, begin, out.size(), out.data());
+  return out;
 }
 
 std::pair<uint64_t, uint64_t> TokenShard::document(uint64_t d) const {

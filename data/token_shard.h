@@ -79,6 +79,9 @@ class TokenShard {
   std::pair<uint64_t, uint64_t> document(uint64_t d) const;
   /// doc_offsets[first, first + out.size()): where documents begin, and the last one ends.
   void document_offsets(uint64_t first, std::span<uint64_t> out) const;
+  /// Where sentences begin, of those that begin in [first, last). Errors: Error (65) where facts().sentences is not
+  /// set.
+  std::vector<uint64_t> sentences_between(uint64_t first, uint64_t last) const;
   void verify() const;  ///< every block, the SHA-256 of all tokens, the number of those to be predicted
 
  private:

@@ -109,6 +109,7 @@ json splits_json(const std::vector<ShardFacts>& shards, const std::string& direc
                {"eod_id", facts.eod_id},
                {"pad_id", facts.pad_id},
                {"loss_mask", facts.loss_mask},
+               {"sentences", facts.sentences},
                {"shards", json::array()}};
     }
     split["tokens"] = split["tokens"].get<uint64_t>() + facts.tokens;

@@ -12,6 +12,7 @@
 #include "data/loader.h"
 #include "data/masking.h"
 #include "data/mixture.h"
+#include "data/prefix.h"
 #include "data/shard_set.h"
 #include "data/tokenizer.h"
 #include "launch/arguments.h"
@@ -201,6 +202,7 @@ void show_row(const Arguments& arguments, const data::Tokenizer& tokenizer, cons
   const auto starts = rows.starts.empty() ? std::span<const int64_t>() : std::span(rows.starts).subspan(at * s, s);
   const auto counted = rows.counted.empty() ? std::span<const uint8_t>() : std::span(rows.counted).subspan(at * s, s);
   json out = place;
+  if (!rows.pair_labels.empty()) out["pair_label"] = rows.pair_labels[at];
   out["documents"] = json::array();
   for (std::size_t begin = 0; begin < s;) {
     std::size_t end = begin + 1;
@@ -228,7 +230,9 @@ void show_row(const Arguments& arguments, const data::Tokenizer& tokenizer, cons
   const auto cut = out["sequence"].get<int64_t>();
   fmt::print("=== row {} | row {} of {}, epoch {}{}\n", out["row"].get<int64_t>(), out["row_of_source"].get<int64_t>(),
              out["source"].get<std::string>(), out["epoch"].get<int64_t>(),
-             cut < rows.sequence ? fmt::format(" | cut into sequences of {}", cut) : "");
+             out.contains("pair_label") ? fmt::format(" | pair label {}", out["pair_label"].get<int64_t>())
+             : cut < rows.sequence      ? fmt::format(" | cut into sequences of {}", cut)
+                                        : "");
   for (const auto& document : out["documents"]) {
     const auto wanted = document["counted"].get<int64_t>();
     fmt::print("--- position {}: {} tokens, {}\n", document["position"].get<int64_t>(),
@@ -252,6 +256,7 @@ void show_step(const Arguments& arguments, const std::string& run, int64_t step)
   data::Rows rows = loader.next();
   const bool masked = config.data.objective == data::ObjectiveKind::kMasked;
   if (masked) data::mask_rows(data::make_masking(config.data, *tokenizer), config.run.seed, rows);
+  if (config.data.objective == data::ObjectiveKind::kPrefix) data::add_prefixes(config.run.seed, rows);
   stream.skip(part.dp_rank * share);
   const int64_t cut = data::Ramp(config.train.sequence_ramp, rows.sequence).at(step - 1);
   for (std::size_t at = 0; at < rows.rows.size(); ++at) {

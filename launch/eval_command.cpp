@@ -7,6 +7,8 @@
 #include <nlohmann/json.hpp>
 
 #include "data/corpus.h"
+#include "data/loader.h"
+#include "data/mixture.h"
 #include "data/objective.h"
 #include "data/shard_set.h"
 #include "data/tokenizer.h"
@@ -42,7 +44,8 @@ std::string help() {
 struct Mean {
   double sum = 0;
   int64_t weight = 0;
-  void add(const models::Term& term) { sum += term.sum.item<double>(), weight += term.weight; }
+  bool part = false;
+  void add(const models::Term& term) { sum += term.sum.item<double>(), weight += term.weight, part = term.part; }
   double value() const { return sum / static_cast<double>(std::max<int64_t>(1, weight)); }
 };
 
@@ -50,6 +53,15 @@ struct Sums {
   std::map<std::string, Mean> terms;
   double loss = 0;
   int64_t tokens = 0;
+  /// Mean over the tokens, or, of several losses, the sum of their means.
+  double mean_loss() const {
+    double sum_of_parts = 0;
+    bool parts = false;
+    for (const auto& [name, mean] : terms) {
+      if (mean.part) sum_of_parts += mean.value(), parts = true;
+    }
+    return parts ? sum_of_parts : loss / static_cast<double>(tokens);
+  }
   int64_t bytes = 0;  ///< of text that the counted tokens stand for
 };
 
@@ -66,24 +78,18 @@ Sums evaluate(const Loaded& loaded, const data::Corpus& corpus, int64_t windows,
   const at::NoGradGuard no_grad;
   const auto bytes = token_bytes(tokenizer);
   const auto objective = data::make_objective(loaded.config.data, tokenizer, loaded.config.run.seed);
-  const int64_t row = corpus.sequence() + 1;
   const at::Device device = loaded.model->parameters().front()->value.device();
   Sums sums;
   for (int64_t first = 0; first < windows; first += batch) {
-    data::Rows rows;
-    rows.sequence = corpus.sequence();
-    for (int64_t w = first; w < std::min(first + batch, windows); ++w) {
-      rows.rows.push_back(w);
-      rows.tokens.resize(rows.tokens.size() + static_cast<std::size_t>(row));
-      const auto window = std::span<int64_t>(rows.tokens).last(static_cast<std::size_t>(row));
-      const std::size_t starts = corpus.has_documents() ? window.size() - 1 : 0,
-                        counts = corpus.has_documents() || corpus.has_loss_mask() ? window.size() - 1 : 0;
-      rows.starts.resize(rows.starts.size() + starts), rows.counted.resize(rows.counted.size() + counts);
-      const auto counted = std::span<uint8_t>(rows.counted).last(counts);
-      corpus.read_row(w, {window, std::span<int64_t>(rows.starts).last(starts), counted});
-      for (std::size_t i = 1; i < window.size(); ++i) {
-        if (counted.empty() || counted[i - 1] != 0) sums.bytes += bytes.at(static_cast<std::size_t>(window[i]));
-      }
+    std::vector<data::RowPlace> places;
+    for (int64_t w = first; w < std::min(first + batch, windows); ++w) places.push_back({&corpus, w, w});
+    const auto rows = data::read_rows(places, corpus.sequence(), loaded.config.run.seed);
+    auto seen = rows;
+    data::apply(objective, seen);
+    const auto s = static_cast<std::size_t>(rows.sequence);
+    for (std::size_t i = 0; i < places.size() * s; ++i) {
+      if (seen.counted.empty() || seen.counted[i] != 0)
+        sums.bytes += bytes.at(static_cast<std::size_t>(rows.tokens[i / s * (s + 1) + i % s + 1]));
     }
     const auto loss = loaded.model->loss(data::make_batch(rows, objective, device), {loaded.config.run.seed, 0, false});
     sums.loss += loss.sum.item<double>();
@@ -98,10 +104,11 @@ int eval(const Words& words) {
   refuse_many_processes("eval");
   const Loaded loaded = load_model(a.text("model"), device_named(a.text("device")), a.count("threads"));
   BESSEMER_CHECK(a.count("batch") > 0, "--batch is 0; choose at least 1");
+  data::DataOptions options = loaded.config.data;
+  options.path = a.text("data"), options.blend.clear(), options.fetch.clear();
+  options.verify = data::BlockCheck::kTouch;
   const auto corpus =
-      data::Corpus::open(a.text("data"), a.text("split"),
-                         {loaded.config.model.sequence, loaded.config.data.mode, loaded.config.data.document_mask,
-                          data::BlockCheck::kTouch, loaded.config.data.objective == data::ObjectiveKind::kCausal});
+      data::Corpus::open(options.path, a.text("split"), data::cut_of(options, loaded.config.model.sequence));
   const auto tokenizer = data::open_tokenizer(a.text("data"));
   const bool same = loaded.tokenizer.empty() || data::load_tokenizer(loaded.tokenizer)->sha256() == tokenizer->sha256();
   BESSEMER_CHECK_DATA(same, a.text("data"), " was made with another tokenizer than ", loaded.checkpoint,
@@ -110,13 +117,13 @@ int eval(const Words& words) {
   const int64_t windows = asked > 0 ? std::min(asked, corpus->rows()) : corpus->rows();
   const Sums sums = evaluate(loaded, *corpus, windows, a.count("batch"), *tokenizer);
 
-  const double loss = sums.loss / static_cast<double>(sums.tokens);
+  const double loss = sums.mean_loss();
   BESSEMER_CHECK_DATA(std::isfinite(loss), loaded.checkpoint, " gives a loss of ", loss,
                       "; `bessemer ckpt verify` says whether its bytes are good");
   nlohmann::ordered_json out{{"model", loaded.checkpoint}, {"step", loaded.step}, {"split", a.text("split")},
                              {"tokens", sums.tokens},      {"loss", loss},        {"perplexity", std::exp(loss)}};
   std::string text = fmt::format("loss {:.4f} | perplexity {:.3f}", loss, std::exp(loss));
-  if (loaded.config.data.objective == data::ObjectiveKind::kCausal) {
+  if (loaded.config.data.objective != data::ObjectiveKind::kMasked) {
     out["bits_per_byte"] = sums.loss / std::log(2.0) / static_cast<double>(sums.bytes);
     text += fmt::format(" | bits per byte {:.4f}", out["bits_per_byte"].get<double>());
   }

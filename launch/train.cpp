@@ -130,7 +130,7 @@ void say_end(const trainer::RunEnd& end, bool was_complete, const configs::RunCo
     std::cerr << fmt::format("{} at step {}: {}; checkpoint {}\ngo on with: {}, or bessemer {}\n",
                              was_complete ? "complete already" : "done", end.step, end.reason, end.checkpoint,
                              again(words, ranks, 2 * end.step),
-                             config.data.objective == data::ObjectiveKind::kCausal
+                             config.data.objective != data::ObjectiveKind::kMasked
                                  ? fmt::format("generate --model {} --prompt TEXT --tokens 200", config.run.dir)
                                  : fmt::format("eval --model {} --data DIR", config.run.dir));
 }

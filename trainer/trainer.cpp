@@ -3,6 +3,7 @@
 #include <bit>
 #include <chrono>
 #include <cmath>
+#include <deque>
 #include <span>
 
 #include "parallel/error.h"
@@ -80,6 +81,8 @@ struct Trainer::Totals {
     std::string name;
     parallel::ExactSum sum;
     int64_t weight = 0;
+    bool part = false;
+    double mean() const { return sum.value() / static_cast<double>(weight); }
   };
   parallel::ExactSum loss, squares;
   int64_t weight = 0, tokens = 0;
@@ -96,13 +99,23 @@ struct Trainer::Totals {
       terms[i].name = part.terms[i].name;
       terms[i].sum.add(part.terms[i].sum.item<double>());
       terms[i].weight += part.terms[i].weight;
+      terms[i].part = part.terms[i].part;
     }
+  }
+  /// What people see as the loss: the mean over what was counted, or the sum of the means of its parts.
+  double mean_loss() const {
+    double sum = 0;
+    bool parts = false;
+    for (const auto& term : terms) {
+      if (term.part && term.weight > 0) sum += term.mean(), parts = true;
+    }
+    return parts ? sum : loss.value() / static_cast<double>(weight);
   }
   /// Those that anything was counted in.
   std::vector<std::pair<std::string, double>> means() const {
     std::vector<std::pair<std::string, double>> out;
     for (const auto& term : terms) {
-      if (term.weight > 0) out.emplace_back(term.name, term.sum.value() / static_cast<double>(term.weight));
+      if (term.weight > 0) out.emplace_back(term.name, term.mean());
     }
     return out;
   }
@@ -131,11 +144,12 @@ StepResult Trainer::step(const NextBatch& next, const Votes& votes) {
   // Gradients are of loss_scale * sum / nominal; what is wanted is the mean over the tokens that counted.
   const double scale = loss_scale_.scale();
   const double count = static_cast<double>(totals.weight);
-  BESSEMER_CHECK_DATA(count > 0, "step ", step_ + 1,
-                      ": no target of its rows counts: their documents have one token each, or their loss_mask is 0 everywhere; use other data, a larger "
-                      "train.global_batch, or data.mode = packed");
+  BESSEMER_CHECK_DATA(
+      count > 0, "step ", step_ + 1,
+      ": no target of its rows counts: their documents have one token each, or their loss_mask is 0 everywhere; use other data, a larger "
+      "train.global_batch, or data.mode = packed");
   const double unscale = totals.nominal / (count * scale);
-  result.loss = totals.loss.value() / count;
+  result.loss = totals.mean_loss();
   result.grad_norm = std::sqrt(totals.squares.value()) * unscale;
   result.loss_scale = scale;
   result.lr = learning_rate(options_.optimizer, options_.train.steps, step_);
@@ -160,12 +174,20 @@ StepResult Trainer::step(const NextBatch& next, const Votes& votes) {
 }
 
 void Trainer::forward_backward(const NextBatch& next, const BatchPlan& plan, Totals& totals, StepTimes& times) {
-  const models::Context context{options_.seed, step_, true};
+  models::Context context{options_.seed, step_, true};
   const auto seed = at::full({}, loss_scale_.scale() / totals.nominal, at::TensorOptions().device(grid_.device));
   std::vector<models::LossSum> losses;
   Stopwatch lap;
+  std::deque<data::Batch> read;
+  read.push_back(next());
+  if (read.front().targets >= 0) {
+    while (static_cast<int64_t>(read.size()) < plan.micro_steps()) read.push_back(next());
+    context.targets_per_label = targets_of_step(read) / static_cast<double>(batch_of(options_.train).at(step_));
+  }
   for (int64_t m = 0; m < plan.micro_steps(); ++m) {
-    const auto batch = next();
+    if (read.empty()) read.push_back(next());
+    const auto batch = std::move(read.front());
+    read.pop_front();
     lap.lap(times.data);
     auto loss = model_.loss(batch, context);
     lap.lap(times.forward);
@@ -177,6 +199,15 @@ void Trainer::forward_backward(const NextBatch& next, const BatchPlan& plan, Tot
     lap.lap(times.backward);
   }
   for (const auto& loss : losses) totals.add(loss);  // a GPU is waited for once, here
+}
+
+double Trainer::targets_of_step(const std::deque<data::Batch>& batches) const {
+  int64_t count = 0;
+  for (const auto& batch : batches) count += batch.targets;
+  if (grid_.world.size() == 1) return static_cast<double>(count);
+  auto all = at::full({1}, grid_.tp.rank() == 0 ? count : 0, at::kLong);
+  grid_.world.all_reduce(all);
+  return static_cast<double>(all.item<int64_t>());
 }
 
 void Trainer::sum_over_ranks(Totals& totals) const {
@@ -252,7 +283,7 @@ Evaluation Trainer::evaluate(const NextBatch& next, int64_t batches) {
   sum_over_ranks(totals);
   BESSEMER_CHECK_DATA(totals.weight > 0,
                       "no target of a validation set counts: its documents have one token each; leave it out");
-  return {totals.loss.value() / static_cast<double>(totals.weight), totals.means()};
+  return {totals.mean_loss(), totals.means()};
 }
 
 const Trainer::Counters Trainer::counters() const { return {step_, updates_, tokens_, loss_scale_.state()}; }

@@ -1,5 +1,6 @@
 #pragma once
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <memory>
 #include <string>
@@ -109,6 +110,8 @@ class Trainer {
  private:
   struct Totals;
   void forward_backward(const NextBatch& next, const BatchPlan& plan, Totals& totals, StepTimes& times);
+  /// Of all ranks. Collective.
+  double targets_of_step(const std::deque<data::Batch>& batches) const;
   void sum_over_ranks(Totals& totals) const;
   void update(double factor, double lr);
   [[noreturn]] void refuse_non_finite(const Totals& totals) const;

@@ -51,7 +51,7 @@ at::Tensor SelfAttention::operator()(const at::Tensor& x, const Pass& pass) cons
   if (dropout_.active(pass)) {
     dropout = {dropout_.p(), dropout_.key(pass), pass.first_row, tp_.rank() * local_, heads_};
   }
-  const at::Tensor y = ops::packed_attention(qkv, local_, local_kv_, {pass.causal, pass.starts}, dropout);
+  const at::Tensor y = ops::packed_attention(qkv, local_, local_kv_, {pass.causal, pass.starts, pass.ends}, dropout);
   return residual_(out_(y, pass), pass, tp_);  // [s, b, h]
 }
 

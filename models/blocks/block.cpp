@@ -20,6 +20,7 @@ Pass pass_of(const data::Batch& batch, const Context& context, const ModelOption
     pass.starts = batch["starts"];
     pass.positions = (at::arange(tokens.size(1), tokens.options()) - pass.starts).t().contiguous();
   }
+  if (batch.has("ends")) pass.ends = batch["ends"];
   return pass;
 }
 

@@ -29,6 +29,7 @@ struct Pass {
   at::Tensor tokens;  ///< int64 [s, b]
   at::Tensor
       starts;  ///< int64 [b, s]: the first position that each one sees (its document's, its window's); undefined: 0
+  at::Tensor ends;       ///< int64 [b, s]: where the prefix ends that it sees whole; undefined: none
   at::Tensor positions;  ///< int64 [s, b]: within the document; undefined: first_position + i
   at::Tensor segments;   ///< bert: int64 [s, b]; undefined: all 0
   at::Tensor predicted;  ///< bert: int64 [n], where in [s * b] the head looks; undefined: everywhere

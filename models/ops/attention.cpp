@@ -30,6 +30,10 @@ at::Tensor keep_scale(at::IntArrayRef shape, const AttentionDropout& dropout) {
 at::Tensor visible_keys(const AttentionMask& mask, int64_t queries, int64_t keys, at::Device device) {
   at::Tensor visible;
   if (mask.causal) visible = at::ones({queries, keys}, at::TensorOptions(device).dtype(at::kBool)).tril(keys - queries);
+  if (mask.ends.defined()) {
+    const auto ends = mask.ends.to(device);
+    visible = ends.unsqueeze(2).gt(at::arange(keys, ends.options())).unsqueeze(1).logical_or(visible);
+  }
   if (!mask.starts.defined()) return visible;
   const auto starts = mask.starts.to(device);
   if (!mask.causal) return starts.unsqueeze(2).eq(starts.unsqueeze(1)).unsqueeze(1);  // of one document
@@ -52,10 +56,9 @@ at::Tensor composed(const at::Tensor& q, const at::Tensor& k, const at::Tensor& 
 at::Tensor fused(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, const AttentionMask& mask) {
   const int64_t queries = q.size(2), keys = k.size(2);
   std::optional<at::Tensor> visible;
-  const bool by_flag = mask.causal && queries == keys && !mask.starts.defined();
+  const bool plain = !mask.starts.defined() && !mask.ends.defined(), by_flag = mask.causal && queries == keys && plain;
   // is_causal is aligned top-left; the last query sees every key
-  if (!by_flag && (mask.starts.defined() || (mask.causal && queries > 1)))
-    visible = visible_keys(mask, queries, keys, q.device());
+  if (!by_flag && (!plain || (mask.causal && queries > 1))) visible = visible_keys(mask, queries, keys, q.device());
   return at::scaled_dot_product_attention(q, k, v, visible, 0.0, by_flag, std::nullopt, q.size(1) != k.size(1));
 }
 
@@ -65,12 +68,14 @@ using torch::autograd::tensor_list;
 struct CpuPackedAttention : torch::autograd::Function<CpuPackedAttention> {
   static at::Tensor forward(AutogradContext* ctx, const at::Tensor& qkv, PackedAttention io) {
     io.qkv = qkv.contiguous();
+    for (auto* positions : {&io.starts, &io.ends}) {
+      if (positions->defined()) *positions = positions->contiguous();
+    }
     const int64_t s = qkv.size(0), b = qkv.size(1), d = qkv.size(2) / (io.heads + 2 * io.kv_heads);
     io.y = at::empty({s, b, io.heads * d}, qkv.options());
     io.lse = at::empty({b, io.heads, s}, qkv.options().dtype(at::kFloat));
     packed_attention_forward_cpu(io);
-    if (io.starts.defined()) io.starts = io.starts.contiguous();
-    ctx->save_for_backward({io.qkv, io.lse, io.starts});
+    ctx->save_for_backward({io.qkv, io.lse, io.starts, io.ends});
     ctx->saved_data["shape"] = std::vector<int64_t>{io.heads, io.kv_heads, io.causal};
     ctx->saved_data["p"] = io.dropout.p;
     ctx->saved_data["dropout"] = std::vector<int64_t>{static_cast<int64_t>(io.dropout.key), io.dropout.first_row,
@@ -87,6 +92,7 @@ struct CpuPackedAttention : torch::autograd::Function<CpuPackedAttention> {
         shape[2] != 0,
         {ctx->saved_data["p"].toDouble(), static_cast<uint64_t>(dropout[0]), dropout[1], dropout[2], dropout[3]},
         saved[2],
+        saved[3],
         saved[0],
         {},
         saved[1]};
@@ -104,7 +110,11 @@ struct GpuDropoutAttention : torch::autograd::Function<GpuDropoutAttention> {
     return a.scalar_type() == at::kFloat ? at::bmm(a, b) : at::bmm(a, b, at::kFloat);
   }
 
-  static CudaProbabilities shape_of(const at::Tensor& q, int64_t keys, bool causal, const at::Tensor& starts,
+  static const int64_t* data_of(const at::Tensor& positions) {
+    return positions.defined() ? positions.const_data_ptr<int64_t>() : nullptr;
+  }
+
+  static CudaProbabilities shape_of(const at::Tensor& q, int64_t keys, const AttentionMask& mask,
                                     const AttentionDropout& dropout) {
     return {cuda_type(q),
             q.size(0),
@@ -112,8 +122,9 @@ struct GpuDropoutAttention : torch::autograd::Function<GpuDropoutAttention> {
             q.size(2),
             keys,
             static_cast<float>(1.0 / std::sqrt(static_cast<double>(q.size(3)))),
-            causal,
-            starts.defined() ? starts.const_data_ptr<int64_t>() : nullptr,
+            mask.causal,
+            data_of(mask.starts),
+            data_of(mask.ends),
             static_cast<float>(dropout.p),
             static_cast<float>(1.0 / (1.0 - dropout.p)),
             dropout.key,
@@ -126,15 +137,17 @@ struct GpuDropoutAttention : torch::autograd::Function<GpuDropoutAttention> {
   static at::Tensor forward(AutogradContext* ctx, const at::Tensor& q, const at::Tensor& k, const at::Tensor& v,
                             AttentionMask mask, AttentionDropout dropout) {
     const int64_t b = q.size(0), a = q.size(1), queries = q.size(2), keys = k.size(2);
-    const auto starts = mask.starts.defined() ? mask.starts.to(q.device()).contiguous() : at::Tensor();
+    for (auto* positions : {&mask.starts, &mask.ends}) {
+      if (positions->defined()) *positions = positions->to(q.device()).contiguous();
+    }
     const auto q3 = q.reshape({b * a, queries, -1}), k3 = k.reshape({b * a, keys, -1}),
                v3 = v.reshape({b * a, keys, -1});
     const auto scores = wide_product(q3, k3.transpose(1, 2));
     const auto lse = at::empty({b * a, queries}, scores.options());
     const auto p = at::empty({b * a, queries, keys}, q.options());
-    probabilities_cuda(shape_of(q, keys, mask.causal, starts, dropout), scores.const_data_ptr<float>(),
-                       lse.mutable_data_ptr<float>(), written(p), stream_of(q));
-    ctx->save_for_backward({q, k3, v3, p, lse, starts});
+    probabilities_cuda(shape_of(q, keys, mask, dropout), scores.const_data_ptr<float>(), lse.mutable_data_ptr<float>(),
+                       written(p), stream_of(q));
+    ctx->save_for_backward({q, k3, v3, p, lse, mask.starts, mask.ends});
     ctx->saved_data["p"] = dropout.p;
     ctx->saved_data["rest"] = std::vector<int64_t>{mask.causal, static_cast<int64_t>(dropout.key), dropout.first_row,
                                                    dropout.first_head, dropout.heads};
@@ -143,7 +156,7 @@ struct GpuDropoutAttention : torch::autograd::Function<GpuDropoutAttention> {
 
   static tensor_list backward(AutogradContext* ctx, const tensor_list& gradients) {
     const auto saved = ctx->get_saved_variables();
-    const auto &q = saved[0], &k3 = saved[1], &v3 = saved[2], &p = saved[3], &lse = saved[4], &starts = saved[5];
+    const auto &q = saved[0], &k3 = saved[1], &v3 = saved[2], &p = saved[3], &lse = saved[4];
     const auto rest = ctx->saved_data["rest"].toIntVector();
     const int64_t b = q.size(0), a = q.size(1), queries = q.size(2), keys = k3.size(1);
     const auto q3 = q.reshape({b * a, queries, -1}), dy = gradients[0].reshape({b * a, queries, -1});
@@ -151,7 +164,7 @@ struct GpuDropoutAttention : torch::autograd::Function<GpuDropoutAttention> {
     const auto dp = wide_product(dy, v3.transpose(1, 2)), scores = wide_product(q3, k3.transpose(1, 2));
     const auto ds = at::empty(p.sizes(), q.options());
     probabilities_gradient_cuda(
-        shape_of(q, keys, rest[0] != 0, starts,
+        shape_of(q, keys, {rest[0] != 0, saved[5], saved[6]},
                  {ctx->saved_data["p"].toDouble(), static_cast<uint64_t>(rest[1]), rest[2], rest[3], rest[4]}),
         scores.const_data_ptr<float>(), lse.const_data_ptr<float>(), dp.const_data_ptr<float>(), written(ds),
         stream_of(q));
@@ -184,8 +197,8 @@ at::Tensor attention(const at::Tensor& q, const at::Tensor& k, const at::Tensor&
 at::Tensor packed_attention(const at::Tensor& qkv, int64_t heads, int64_t kv_heads, const AttentionMask& mask,
                             const AttentionDropout& dropout) {
   if (qkv.is_cpu())
-    return CpuPackedAttention::apply(qkv,
-                                     PackedAttention{heads, kv_heads, mask.causal, dropout, mask.starts, {}, {}, {}});
+    return CpuPackedAttention::apply(
+        qkv, PackedAttention{heads, kv_heads, mask.causal, dropout, mask.starts, mask.ends, {}, {}, {}});
   // Their gradients are put together in one pass; those of three narrows would be added up.
   const auto parts =
       qkv.view({qkv.size(0), qkv.size(1), heads + 2 * kv_heads, -1}).split_with_sizes({heads, kv_heads, kv_heads}, 2);

@@ -13,6 +13,9 @@ struct AttentionMask {
   /// begins. A query sees no key before that, and, where not causal, none of a later document. Undefined: one document.
   /// Causal: any first key that a query sees, never falling along a row (a window that slides).
   at::Tensor starts = {};
+  /// Prefixes that all of their document sees (causal self-attention only): int64 [b, s], a query i of row r sees keys
+  /// before ends[r, i], too; never falling along a row. Undefined: none.
+  at::Tensor ends = {};
 };
 
 /// Dropout of attention probabilities: a mask that is a function of (key, global row, global head, query, key

@@ -156,12 +156,17 @@ struct Rows {
       from = starts[first] / kLanes * kLanes;  // they never go back
       if (!causal) keys = end_of(first + count - 1, shape.s);
     }
+    if (io.ends.defined()) {
+      ends = io.ends.const_data_ptr<int64_t>() + row * shape.s;
+      keys = std::max(keys, ends[first + count - 1]);  // nor do they
+    }
     width = padded(keys) - from;
   }
   /// Of query first + i, counted from `from`.
   Seen seen(int64_t i) const {
     const int64_t at = first + i;
-    const int64_t end = causal ? at + 1 : starts != nullptr ? end_of(at, keys) : keys;
+    const int64_t prefix = ends != nullptr ? ends[at] : 0;
+    const int64_t end = causal ? std::max(at + 1, prefix) : starts != nullptr ? end_of(at, keys) : keys;
     return {static_cast<int32_t>((starts != nullptr ? starts[at] : 0) - from), static_cast<int32_t>(end - from)};
   }
   /// Where the document of position `at` ends, looking no further than `limit`.
@@ -172,6 +177,7 @@ struct Rows {
   bool causal;
   int64_t keys;                     ///< one behind the last key that any of them sees
   const int64_t* starts = nullptr;  ///< of this row's documents
+  const int64_t* ends = nullptr;    ///< of their prefixes
   int64_t from = 0;
   int64_t width = 0;  ///< keys from `from` on, padded
 };

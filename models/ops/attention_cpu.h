@@ -10,10 +10,10 @@ struct PackedAttention {
   int64_t heads, kv_heads;
   bool causal;
   AttentionDropout dropout;
-  at::Tensor starts;  ///< int64 [b, s] or undefined, as AttentionMask has it
-  at::Tensor qkv;     ///< [s, b, (a + 2 a_kv) * d]
-  at::Tensor y;       ///< [s, b, a * d]; written by the forward pass, not read by the backward pass
-  at::Tensor lse;     ///< fp32 [b, a, s], log of the sum of exponentials; written by the forward pass
+  at::Tensor starts, ends;  ///< int64 [b, s] or undefined, as AttentionMask has them
+  at::Tensor qkv;           ///< [s, b, (a + 2 a_kv) * d]
+  at::Tensor y;             ///< [s, b, a * d]; written by the forward pass, not read by the backward pass
+  at::Tensor lse;           ///< fp32 [b, a, s], log of the sum of exponentials; written by the forward pass
 };
 void packed_attention_forward_cpu(PackedAttention& io);
 /// Writes dqkv, of the shape of qkv.

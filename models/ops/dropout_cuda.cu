@@ -72,6 +72,7 @@ __device__ Row row_of(const CudaProbabilities& shape) {
                 batch = line / shape.queries / shape.a;
   Row row{line * shape.keys, 0, static_cast<int>(shape.keys), nullptr, 0, 0};
   if (shape.causal) row.keys = static_cast<int>(query + shape.keys - shape.queries + 1);
+  if (shape.ends != nullptr) row.keys = max(row.keys, static_cast<int>(shape.ends[batch * shape.keys + query]));
   if (shape.starts != nullptr) {
     row.starts = shape.starts + batch * shape.keys;
     row.own = row.starts[query];

@@ -69,8 +69,8 @@ struct CudaProbabilities {
   int64_t b, a, queries, keys;
   float scale;
   bool causal;
-  const int64_t* starts;  ///< [b, keys] or null
-  float p, factor;        ///< of dropout; factor: 1 / (1 - p)
+  const int64_t *starts, *ends;  ///< [b, keys] or null, as AttentionMask has them
+  float p, factor;               ///< of dropout; factor: 1 / (1 - p)
   uint64_t key;
   int64_t first_row, first_head, heads;
 };

@@ -62,6 +62,19 @@ TEST(Layouts, BertTrainsAlike) {
   expect_every_layout_agrees("bert", tests::bert_like(), options);
 }
 
+TEST(Layouts, BertWithSentencePairsTrainsAlike) {
+  auto options = gpt_training(16);  // micro-batches of several counts of masked tokens: each loss has its own mean
+  options.train.micro_batch = 2, options.optimizer.lr = 3e-3;
+  expect_every_layout_agrees("pairs", tests::bert_with_pairs(), options);
+}
+
+TEST(Layouts, MicroBatchesOfSentencePairsTrainLikeOneBatch) {
+  auto options = gpt_training(16);
+  const auto whole = train_gpt(tests::bert_with_pairs(), options, {}, 20);
+  options.train.micro_batch = 1;
+  expect_agrees("pairs", {}, train_gpt(tests::bert_with_pairs(), options, {}, 20), whole);
+}
+
 TEST(Layouts, AccumulationAndClippingTrainAlike) {
   auto options = gpt_training(16);
   options.train.micro_batch = 2, options.optimizer.clip = 0.2, options.optimizer.warmup = 3;
@@ -88,7 +101,7 @@ void expect_same_bits(const GptHistory& a, const GptHistory& b, const std::strin
 }
 
 TEST(Layouts, VirtualShardsGiveTheSameBitsOnOneTwoAndFourRanks) {
-  for (const auto& shape : {tests::gpt2_like(), tests::llama_like(), tests::bert_like()}) {
+  for (const auto& shape : {tests::gpt2_like(), tests::llama_like(), tests::bert_like(), tests::bert_with_pairs()}) {
     auto options = gpt_training(16);
     options.parallel.virtual_dp = 4, options.train.micro_batch = 2;
     for (const int tp : {1, 2}) {

@@ -262,4 +262,21 @@ TEST(Gpt, RefusesAShapeWithEveryProblemInOneMessage) {
   }
 }
 
+TEST(Gpt, SeesAllOfAPrefixAndNothingBehindItself) {
+  const auto model = build(small());
+  auto batch = random_batch(small(), 1, 8);
+  batch.tensors["ends"] = at::full({1, 8}, 4, at::kLong);
+  const auto logits = [&] { return model->outputs(batch).at("logits")[0]; };
+  const auto before = logits();
+  const auto changed_at = [&](int64_t i) {
+    const auto kept = batch["tokens"].clone();
+    batch.tensors["tokens"][0][i] = (kept[0][i] + 1).remainder(small().vocab);
+    const auto out = logits().ne(before).any(1);
+    batch.tensors["tokens"] = kept;
+    return out;
+  };
+  EXPECT_TRUE(changed_at(3).all().item<bool>());
+  EXPECT_TRUE(changed_at(5).equal(at::arange(8).ge(5)));
+}
+
 }  // namespace bessemer::models

@@ -51,6 +51,27 @@ inline models::ModelOptions bert_like() {
   return models::resolve(o);
 }
 
+/// The same with a head for sentence pairs.
+inline models::ModelOptions bert_with_pairs() {
+  models::ModelOptions o = bert_like();
+  o.pair_head = true;
+  return models::resolve(o);
+}
+
+/// Rows of different lengths, of which the first half is the first segment; whether the second follows it shows in the
+/// token behind it.
+inline void make_pairs(data::Rows& rows) {
+  const auto s = static_cast<std::size_t>(rows.sequence);
+  for (std::size_t r = 0; r < rows.rows.size(); ++r) {
+    const std::size_t length = s - static_cast<std::size_t>(rows.rows[r] % 5) * s / 8;
+    rows.pair_labels.push_back(rows.tokens[r * (s + 1)] % 2);
+    for (std::size_t i = 0; i < s; ++i) {
+      rows.counted.push_back(i < length);
+      rows.segments.push_back(i >= length / 2 && i < length);
+    }
+  }
+}
+
 /// Masks a quarter of the tokens; the last id is the mask.
 inline data::Batch masked_rows(const models::ModelOptions& o, int64_t first_row, const at::Tensor& all) {
   const auto vocab = static_cast<std::size_t>(o.vocab);
@@ -63,6 +84,7 @@ inline data::Batch masked_rows(const models::ModelOptions& o, int64_t first_row,
   const auto few = all.remainder(7);  // the first thing to learn: most ids never come
   rows.tokens.assign(few.data_ptr<int64_t>(), few.data_ptr<int64_t>() + few.numel());
   for (int64_t r = 0; r < all.size(0); ++r) rows.rows.push_back(first_row + r);
+  if (o.pair_head) make_pairs(rows);
   return data::make_batch(rows, objective, at::kCPU);
 }
 

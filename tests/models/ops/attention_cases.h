@@ -13,7 +13,7 @@ struct AttentionCase {
 
 /// Head by head, query by query, the definition.
 inline at::Tensor attention_reference(const at::Tensor& q, const at::Tensor& k, const at::Tensor& v, bool causal,
-                                      const at::Tensor& starts = {}) {
+                                      const at::Tensor& starts = {}, const at::Tensor& ends = {}) {
   std::vector<at::Tensor> heads;
   for (int64_t a = 0; a < q.size(2); ++a) {
     const int64_t kv = a / (q.size(2) / k.size(2));
@@ -22,7 +22,9 @@ inline at::Tensor attention_reference(const at::Tensor& q, const at::Tensor& k, 
     auto scores = at::bmm(qa, ka.transpose(1, 2)) / std::sqrt(static_cast<double>(q.size(3)));  // [b, s_q, s_k]
     if (causal) {
       const auto i = at::arange(q.size(0)).unsqueeze(1), j = at::arange(k.size(0)).unsqueeze(0);
-      scores = scores.masked_fill(j > i + (k.size(0) - q.size(0)), -std::numeric_limits<double>::infinity());
+      auto hidden = j > i + (k.size(0) - q.size(0));
+      if (ends.defined()) hidden = hidden.logical_and(j >= ends.unsqueeze(2));
+      scores = scores.masked_fill(hidden, -std::numeric_limits<double>::infinity());
     }
     if (starts.defined())
       scores =
@@ -100,6 +102,42 @@ inline void packed_attention_keeps_documents_apart(at::Device device) {
               const auto p = x[0].view({c.queries, c.b, c.heads + 2 * c.kv_heads, c.d})
                                  .split_with_sizes({c.heads, c.kv_heads, c.kv_heads}, 2);
               return attention_reference(p[0], p[1], p[2], causal, starts.to(x[0].device()));
+            },
+            {random({c.queries, c.b, (c.heads + 2 * c.kv_heads) * c.d})}, dtype, device);
+      }
+    }
+  }
+}
+
+/// For each document of each row where a prefix of it ends.
+inline at::Tensor random_ends(const at::Tensor& starts) {
+  auto ends = at::zeros_like(starts);
+  for (int64_t row = 0; row < starts.size(0); ++row) {
+    const int64_t s = starts.size(1);
+    for (int64_t begin = 0, end = 0; begin < s; begin = end) {
+      for (end = begin; end < s && starts[row][end].equal(starts[row][begin]);) ++end;
+      ends[row].narrow(0, begin, end - begin).fill_(begin + at::randint(0, end - begin + 1, {1}).item<int64_t>());
+    }
+  }
+  return ends;
+}
+
+inline void packed_attention_sees_prefixes(at::Device device) {
+  at::manual_seed(18);
+  const AttentionCase cases[]{{1, 1, 1, 1, 1, 8}, {5, 5, 2, 3, 3, 8}, {130, 130, 3, 2, 1, 16}, {64, 64, 2, 4, 4, 32}};
+  for (auto dtype : dtypes()) {
+    for (bool documents : {true, false}) {
+      for (const auto& c : cases) {
+        const auto drawn = documents ? random_starts(c.b, c.queries) : at::zeros({c.b, c.queries}, at::kLong);
+        const auto starts = documents ? drawn.to(device) : at::Tensor(), ends = random_ends(drawn).to(device);
+        expect_matches(
+            [&](const auto& x) {
+              return packed_attention(x[0], c.heads, c.kv_heads, {true, starts, ends});
+            },
+            [&](const auto& x) {
+              const auto p = x[0].view({c.queries, c.b, c.heads + 2 * c.kv_heads, c.d})
+                                 .split_with_sizes({c.heads, c.kv_heads, c.kv_heads}, 2);
+              return attention_reference(p[0], p[1], p[2], true, starts, ends);
             },
             {random({c.queries, c.b, (c.heads + 2 * c.kv_heads) * c.d})}, dtype, device);
       }

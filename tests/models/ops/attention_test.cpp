@@ -7,6 +7,8 @@ TEST(PackedAttention, MatchesFp64Reference) { packed_attention_matches_reference
 
 TEST(PackedAttention, KeepsDocumentsApart) { packed_attention_keeps_documents_apart(at::kCPU); }
 
+TEST(PackedAttention, SeesPrefixesWhole) { packed_attention_sees_prefixes(at::kCPU); }
+
 TEST(PackedAttention, OfOneDocumentSeesNothingOfAnother) {
   at::manual_seed(17);
   const int64_t s = 150;
@@ -29,9 +31,9 @@ TEST(PackedAttention, DropsTheSameAsTheComposedPath) {
   auto ours = at::randn({37, 2, 8 * 16}).requires_grad_();  // 4 heads, 2 key heads
   auto theirs = ours.detach().clone().requires_grad_();
   const auto split = theirs.view({37, 2, 8, 16}).split_with_sizes({4, 2, 2}, 2);
-  const auto starts = random_starts(2, 37);
-  const auto got = packed_attention(ours, 4, 2, {true, starts}, dropout);
-  const auto want = attention(split[0], split[1], split[2], {true, starts}, dropout);
+  const auto starts = random_starts(2, 37), ends = random_ends(starts);
+  const auto got = packed_attention(ours, 4, 2, {true, starts, ends}, dropout);
+  const auto want = attention(split[0], split[1], split[2], {true, starts, ends}, dropout);
   const auto dy = at::randn_like(want);
   got.backward(dy);
   want.backward(dy);

@@ -25,6 +25,7 @@ TEST(OpsOnGpu, RotaryMatchesComplexReference) { rotary_matches_reference(at::kCU
 TEST(OpsOnGpu, CrossEntropyMatchesFp64Reference) { check_cross_entropies(at::kCUDA, parallel::Group()); }
 TEST(OpsOnGpu, AttentionMatchesFp64Reference) { attention_matches_reference(at::kCUDA); }
 TEST(OpsOnGpu, PackedAttentionMatchesFp64Reference) { packed_attention_matches_reference(at::kCUDA); }
+TEST(OpsOnGpu, PackedAttentionSeesPrefixesWhole) { packed_attention_sees_prefixes(at::kCUDA); }
 TEST(OpsOnGpu, PackedAttentionKeepsDocumentsApart) { packed_attention_keeps_documents_apart(at::kCUDA); }
 
 /// The values and gradients of `op` on a GPU are those of the CPU, which draws the same masks.
