@@ -275,6 +275,9 @@ void list(List& v, trainer::TrainOptions& o) {
 void list(List& v, trainer::OptimizerOptions& o) {
   using trainer::ScheduleKind;
   constexpr double kBelowOne = 0.9999999999;
+  v.choice<trainer::OptimizerKind>(
+      "optimizer.kind", o.kind, {{"adamw", trainer::OptimizerKind::kAdamW}, {"lamb", trainer::OptimizerKind::kLamb}},
+      kFixed, "AdamW, or LAMB: each matrix moves in proportion to its norm (large batches)");
   v.real("optimizer.lr", o.lr, {0}, kFixed, "peak learning rate, before the schedule");
   v.real("optimizer.min_lr", o.min_lr, {0}, kFixed, "learning rate at the end of the schedule");
   v.real("optimizer.beta1", o.beta1, {0, kBelowOne}, kFixed, "decay of the momentum");

@@ -7,7 +7,7 @@
 
 #include "parallel/error.h"
 #include "parallel/exact_sum.h"
-#include "trainer/flat_ops.h"
+#include "trainer/optimizer.h"
 #include "trainer/schedule.h"
 
 namespace bessemer::trainer {
@@ -131,9 +131,10 @@ StepResult Trainer::step(const NextBatch& next, const Votes& votes) {
   // Gradients are of loss_scale * sum / nominal; what is wanted is the mean over the tokens that counted.
   const double scale = loss_scale_.scale();
   const double count = static_cast<double>(totals.weight);
-  BESSEMER_CHECK_DATA(count > 0, "step ", step_ + 1,
-                      ": no target of its rows counts: their documents have one token each, or their loss_mask is 0 everywhere; use other data, a larger "
-                      "train.global_batch, or data.mode = packed");
+  BESSEMER_CHECK_DATA(
+      count > 0, "step ", step_ + 1,
+      ": no target of its rows counts: their documents have one token each, or their loss_mask is 0 everywhere; use other data, a larger "
+      "train.global_batch, or data.mode = packed");
   const double unscale = totals.nominal / (count * scale);
   result.loss = totals.loss.value() / count;
   result.grad_norm = std::sqrt(totals.squares.value()) * unscale;
@@ -214,14 +215,11 @@ void Trainer::update(double factor, double lr) {
   adam.eps = static_cast<float>(o.eps), adam.gradient_factor = static_cast<float>(factor);
   adam.bias1 = static_cast<float>(1.0 - std::pow(o.beta1, t));
   adam.bias2_sqrt = static_cast<float>(std::sqrt(1.0 - std::pow(o.beta2, t)));
-  for (const auto& slot : flat_.layout().slots()) {
-    const Range range = flat_.updated(slot);
-    if (range.empty()) continue;
-    adam.weight_decay = slot.parameter->decay ? static_cast<float>(o.weight_decay) : 0.0f;
-    adam_update(adam, flat_.state(StateKind::kWeight, slot.bucket, range),
-                flat_.grads.narrow(0, range.begin, range.size()), flat_.state(StateKind::kMomentum, slot.bucket, range),
-                flat_.state(StateKind::kVariance, slot.bucket, range),
-                flat_.half() ? flat_.weights.narrow(0, range.begin, range.size()) : at::Tensor());
+  adam.weight_decay = static_cast<float>(o.weight_decay);
+  if (o.kind == OptimizerKind::kLamb) {
+    update_lamb(flat_, adam, grid_);
+  } else {
+    update_adamw(flat_, adam);
   }
   if (!flat_.zero()) return;
   gradients_.clear();  // the parts of others were read by nobody here
