@@ -186,9 +186,11 @@ LossSum Bert::loss(const data::Batch& batch, const Context& context) {
   LossSum loss;
   loss.weight = targets.size(0);
   loss.tokens = batch["tokens"].numel();
-  loss.terms.push_back({"mlm_accuracy", head_->matrix.hits(pass.logits, targets), loss.weight});
   loss.sum = ops::cross_entropy(pass.logits, targets, {}, slice.begin, slice.valid, tp_);
-  if (pooler_ && batch.has("pair_labels")) add_pair_loss(batch, pass.residual, loss);
+  const bool pairs = pooler_ && batch.has("pair_labels");
+  if (pairs) loss.terms.push_back({"mlm_loss", loss.sum.detach(), loss.weight, true});
+  loss.terms.push_back({"mlm_accuracy", head_->matrix.hits(pass.logits, targets), loss.weight});
+  if (pairs) add_pair_loss(batch, pass, loss);
   return loss;
 }
 
@@ -203,17 +205,19 @@ std::map<std::string, at::Tensor> Bert::outputs(const data::Batch& batch) {
   return {{"prediction_logits", logits}, {"seq_relationship_logits", pass.logits.to(at::kFloat)}};
 }
 
-void Bert::add_pair_loss(const data::Batch& batch, const at::Tensor& whole, LossSum& loss) const {
+void Bert::add_pair_loss(const data::Batch& batch, const Pass& whole, LossSum& loss) const {
   Pass pass;
-  pass.residual = whole;
+  pass.residual = whole.residual;
   pooler_->run(pass);
   const at::Tensor& labels = batch["pair_labels"];
   const auto guess = pass.logits.detach().argmax(1);
   const auto sum = ops::cross_entropy(pass.logits, labels, {}, 0, 2, parallel::Group());
   const int64_t rows = labels.size(0);
-  loss.terms.push_back({"pair_loss", sum.detach(), rows});
+  loss.terms.push_back({"pair_loss", sum.detach(), rows, true});
   loss.terms.push_back({"pair_accuracy", guess.eq(labels).sum(), rows});
-  loss.sum = loss.sum + sum * (static_cast<double>(loss.weight) / static_cast<double>(rows));
+  const double per_label = whole.context.targets_per_label;
+  loss.sum =
+      loss.sum + sum * (per_label > 0 ? per_label : static_cast<double>(loss.weight) / static_cast<double>(rows));
 }
 
 at::Tensor Bert::next_logits(const at::Tensor&, Cache&) { no_generation(); }

@@ -20,8 +20,8 @@ class Bert : public Model {
   ~Bert() override;
 
   /// Sum over the masked tokens ("predicted", batch.h), terms "mlm_accuracy"; with "pair_labels" (int64 [b], 0: the
-  /// second segment follows the first) also "pair_loss" and "pair_accuracy", and the mean pair loss is part of the mean
-  /// that sum / weight is. "segments", int64 [b, s], may be left out: all 0.
+  /// second segment follows the first) also "mlm_loss", "pair_loss" and "pair_accuracy", and the mean pair loss is part
+  /// of the mean that sum / weight is. "segments", int64 [b, s], may be left out: all 0.
   LossSum loss(const data::Batch& batch, const Context& context) override;
   /// "logits", or with pair_head "prediction_logits" and "seq_relationship_logits" [b, 2].
   std::map<std::string, at::Tensor> outputs(const data::Batch& batch) override;
@@ -39,7 +39,7 @@ class Bert : public Model {
   struct Pooler;
   /// All blocks but the pooler; the logits of `predicted`, or of all positions, are in it.
   Pass run(const data::Batch& batch, const Context& context, const at::Tensor& predicted);
-  void add_pair_loss(const data::Batch& batch, const at::Tensor& whole, LossSum& loss) const;
+  void add_pair_loss(const data::Batch& batch, const Pass& whole, LossSum& loss) const;
 
   parallel::Group tp_;
   at::Device device_;

@@ -48,6 +48,8 @@ struct Context {
   uint64_t seed = 0;
   int64_t step = 0;
   bool training = false;  ///< dropout on
+  /// With two losses: counted targets of the first for each of the second, over the whole step; 0: of this batch alone.
+  double targets_per_label = 0;
 };
 
 /// A number beside the loss that a step reports as sum / weight over the global batch ("mlm_accuracy").
@@ -55,6 +57,7 @@ struct Term {
   std::string name;
   at::Tensor sum;  ///< scalar, detached; the same on every rank of tp
   int64_t weight = 0;
+  bool part = false;  ///< the loss that people see is the sum of the means of such terms; none: that of LossSum
 };
 
 /// A loss is a sum and the number of tokens counted in it, never a mean (DESIGN, contract "Loss").
