@@ -215,6 +215,9 @@ void list(List& v, models::ModelOptions& o) {
   v.share_or_default("model.embedding_dropout", o.embedding_dropout, kFixed, "probability; -1: as model.dropout");
   v.share_or_default("model.attention_dropout", o.attention_dropout, kFixed, "probability; -1: as model.dropout");
   v.share_or_default("model.residual_dropout", o.residual_dropout, kFixed, "probability; -1: as model.dropout");
+  v.choice<Recompute>("model.recompute", o.recompute, {{"none", Recompute::kNone}, {"full", Recompute::kFull}},
+                      kMayChange,
+                      "full: a layer keeps its input alone and runs again in backward; less memory, the same bits");
   v.real("model.init_std", o.init_std, {0}, kFixed,
          "standard deviation of initial weights; residual projections: / sqrt(2 x layers)");
 }
