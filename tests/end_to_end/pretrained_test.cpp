@@ -139,6 +139,16 @@ TEST_P(PretrainedModel, ComesOutInSeveralFilesAndInHalfPrecision) {
   }
 }
 
+TEST(PretrainedBatch, IsNotSharedByMoreRanksThanItHasRows) {
+  const tests::TemporaryDirectory files;
+  const std::string oracle = tests::kSourceDir + "/tests/oracles/hf/llama";
+  const auto words = under_mpirun(4, {kBinary, "logits", "--model", oracle, "--batch", oracle + "/inputs.safetensors",
+                                      "--out", files.file("out.safetensors")});
+  const auto ended = tests::Process(words, files.file("log")).wait();
+  EXPECT_EQ(ended.code, 64);
+  EXPECT_THAT(ended.text, HasSubstr("the batch has 2 rows, fewer than the 4 groups"));
+}
+
 TEST(PretrainedNames, AreRefusedByTheBinaryWhereNobodyExplainsThem) {
   const tests::TemporaryDirectory files;
   const std::string oracle = tests::kSourceDir + "/tests/oracles/hf/llama";

@@ -45,9 +45,9 @@ TEST(Bert, PairHeadAddsItsMeanLoss) {
   batch.tensors["pair_labels"] = at::tensor({1, 0, 1}, at::kLong);
   expect_equals_reference(o, batch);
   const LossSum loss = build(o)->loss(batch, {});
-  ASSERT_EQ(loss.terms.size(), 3u);
-  EXPECT_EQ(loss.terms[1].name, "pair_loss");
-  EXPECT_EQ(loss.terms[2].weight, 3);
+  ASSERT_EQ(loss.terms.size(), 4u);
+  EXPECT_EQ(loss.terms[2].name, "pair_loss");
+  EXPECT_EQ(loss.terms[3].weight, 3);
 }
 
 TEST(Bert, DocumentsOfARowDoNotSeeEachOther) {
