@@ -118,7 +118,9 @@ TEST(Layouts, VirtualShardsGiveTheSameBitsInHalfPrecision) {
 TEST(Layouts, LambTrainsAlike) {
   auto options = gpt_training();
   options.optimizer.kind = OptimizerKind::kLamb, options.optimizer.lr = 0.02, options.optimizer.eps = 1e-6;
-  expect_every_layout_agrees("gpt2, lamb", tests::gpt2_like(), options);
+  auto gpt2 = tests::gpt2_like();
+  gpt2.init_std = 0.1;  // matrices move in proportion to their norm: from 0.02 twenty steps lead nowhere
+  expect_every_layout_agrees("gpt2, lamb", gpt2, options);
   expect_every_layout_agrees("llama, lamb", tests::llama_like(), options);
   expect_every_layout_agrees("bert, lamb", tests::bert_like(), options);
 }
