@@ -229,6 +229,9 @@ void list(List& v, models::ModelOptions& o) {
   v.share_or_default("model.embedding_dropout", o.embedding_dropout, kFixed, "probability; -1: as model.dropout");
   v.share_or_default("model.attention_dropout", o.attention_dropout, kFixed, "probability; -1: as model.dropout");
   v.share_or_default("model.residual_dropout", o.residual_dropout, kFixed, "probability; -1: as model.dropout");
+  v.choice<Recompute>("model.recompute", o.recompute, {{"none", Recompute::kNone}, {"full", Recompute::kFull}},
+                      kMayChange,
+                      "full: a layer keeps its input alone and runs again in backward; less memory, the same bits");
   v.real("model.init_std", o.init_std, {0}, kFixed,
          "standard deviation of initial weights; residual projections: / sqrt(2 x layers)");
 }
@@ -289,6 +292,9 @@ void list(List& v, trainer::TrainOptions& o) {
 void list(List& v, trainer::OptimizerOptions& o) {
   using trainer::ScheduleKind;
   constexpr double kBelowOne = 0.9999999999;
+  v.choice<trainer::OptimizerKind>(
+      "optimizer.kind", o.kind, {{"adamw", trainer::OptimizerKind::kAdamW}, {"lamb", trainer::OptimizerKind::kLamb}},
+      kFixed, "AdamW, or LAMB: each matrix moves in proportion to its norm (large batches)");
   v.real("optimizer.lr", o.lr, {0}, kFixed, "peak learning rate, before the schedule");
   v.real("optimizer.min_lr", o.min_lr, {0}, kFixed, "learning rate at the end of the schedule");
   v.real("optimizer.beta1", o.beta1, {0, kBelowOne}, kFixed, "decay of the momentum");

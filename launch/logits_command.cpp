@@ -27,7 +27,7 @@ const std::vector<Flag>& flags() {
       {"batch", "FILE", "safetensors with input_ids, and perhaps labels and attention_mask, [rows, positions]", ""},
       {"grads", "", "also the gradient of the loss by every tensor; needs labels"},
       {"out", "FILE", "safetensors to write", "", true},
-      {"parallel.tp", "N", "tensor-parallel size, under mpirun -n N", "1"},
+      {"parallel.tp", "N", "tensor-parallel size, under mpirun; its other ranks share the batch's rows", "1"},
       {"dtype", "TYPE", "of weights and activations: fp32, bf16 or fp16", "fp32"},
       {"device", "NAME", "cpu or cuda", "cpu"},
       {"threads", "N", "compute threads of a rank; 0: its share of the cores", "0"}};
@@ -36,7 +36,7 @@ const std::vector<Flag>& flags() {
 
 std::string help() {
   return "example:\n  bessemer logits --model runs/gpt2 --ids 464,2068,7586 --out logits.safetensors\n"
-         "  mpirun -n 2 bessemer logits --model hf/gpt2 --batch inputs.safetensors --grads --parallel.tp=2 --out out.safetensors\n\n"
+         "  mpirun -n 4 bessemer logits --model hf/gpt2 --batch inputs.safetensors --grads --parallel.tp=2 --out out.safetensors\n\n"
          "For whoever checks a model against another program. Inputs have Hugging Face's names and meaning: labels are those of\n"
          "the same positions (the logits of one position meet the label of the next), -100 does not count. Written are logits,\n"
          "fp32 [rows, positions, vocabulary], loss, and grad.NAME by the names that the tensors have in Hugging Face's files.\n"
@@ -155,8 +155,39 @@ data::Batch make_causal_batch(const Inputs& inputs, int64_t vocab, at::Device de
 
 using Tensors = std::map<std::string, at::Tensor>;
 
-/// Gradients of whole canonical tensors, fp32 on the host, the same on every rank. Collective over tp.
-Tensors canonical_gradients(models::Model& model, const parallel::Group& tp) {
+/// A batch dealt over dp: as equal runs of rows as there are.
+struct Share {
+  int64_t rows, first, count;
+  Share(int64_t all, const parallel::Group& dp)
+      : rows(all), first(all * dp.rank() / dp.size()), count(all * (dp.rank() + 1) / dp.size() - first) {
+    BESSEMER_CHECK(all >= dp.size(), "the batch has ", all, " rows, fewer than the ", dp.size(),
+                   " groups of ranks that share them; start fewer ranks, or choose a larger parallel.tp");
+  }
+  /// Our rows of what make_masked_batch or make_causal_batch made of all of them.
+  data::Batch of(const data::Batch& whole) const {
+    data::Batch ours;
+    ours.first_row = first;
+    for (const auto& [name, x] : whole.tensors) {
+      if (name != "predicted") ours.tensors[name] = x.narrow(0, first, count);
+    }
+    if (whole.has("predicted")) ours.tensors["predicted"] = at::nonzero(ours["loss_mask"].t().reshape({-1})).view({-1});
+    return ours;
+  }
+  /// [rows, ...] of every rank's [count, ...]. Collective over dp.
+  at::Tensor gather(const at::Tensor& ours, const parallel::Group& dp) const {
+    if (dp.size() == 1) return ours;
+    auto shape = ours.sizes().vec();
+    shape[0] = rows;
+    auto whole = at::zeros(shape, ours.options());
+    whole.narrow(0, first, count).copy_(ours);
+    dp.all_reduce(whole);
+    return whole;
+  }
+};
+
+/// Gradients of whole canonical tensors, fp32 on the host, the same on every rank: summed over dp. Collective.
+Tensors canonical_gradients(models::Model& model, const parallel::Grid& grid) {
+  const auto& tp = grid.tp;
   Tensors all;
   for (const auto* parameter : model.parameters()) {
     const at::Tensor& value = parameter->value;
@@ -166,6 +197,7 @@ Tensors canonical_gradients(models::Model& model, const parallel::Group& tp) {
       if (!parameter->replicated || parameter->sum_over_tp || tp.rank() == 0)
         whole.narrow(piece.dim, piece.begin, piece.end - piece.begin).copy_(mine.narrow(0, piece.row, piece.rows));
       tp.all_reduce(whole);
+      grid.dp.all_reduce(whole);
       all[piece.name] = whole.cpu();
     }
   }
@@ -196,23 +228,29 @@ void write(const std::string& path, const Tensors& tensors) {
   file.finish();
 }
 
-/// Collective over tp. \return what is written, on every rank.
+/// Collective. \return what is written, on every rank.
 Tensors compute(Loaded& loaded, const Inputs& inputs, const parallel::Grid& grid, bool gradients) {
   const auto& o = loaded.model->options();
-  const auto batch = o.family == models::Family::kBert ? make_masked_batch(inputs, o, grid.device)
+  const auto whole = o.family == models::Family::kBert ? make_masked_batch(inputs, o, grid.device)
                                                        : make_causal_batch(inputs, o.vocab, grid.device);
+  const Share share(inputs.ids.size(0), grid.dp);
+  const auto batch = share.of(whole);
   Tensors out = loaded.model->outputs(batch);
   for (auto& [name, logits] : out) {
+    logits = share.gather(logits, grid.dp);
     if (inputs.mask.defined() && logits.dim() == 3) logits *= inputs.mask.to(grid.device).ne(0).unsqueeze(-1);
   }
   if (!batch.has("targets")) return out;
   for (auto* parameter : loaded.model->parameters()) parameter->value.requires_grad_(gradients);
-  const auto loss = loaded.model->loss(batch, {});
-  const at::Tensor mean = loss.sum / static_cast<double>(loss.weight);
-  out["loss"] = mean.detach();
+  const double counted = whole["loss_mask"].sum(at::kDouble).item<double>();
+  models::Context context;
+  context.targets_per_label = counted / static_cast<double>(share.rows);
+  const at::Tensor mean = loaded.model->loss(batch, context).sum / counted;
+  out["loss"] = mean.detach().clone();
+  grid.dp.all_reduce(out["loss"]);
   if (!gradients) return out;
   mean.backward();
-  add_gradients(loaded, canonical_gradients(*loaded.model, grid.tp), out);
+  add_gradients(loaded, canonical_gradients(*loaded.model, grid), out);
   return out;
 }
 
@@ -224,7 +262,7 @@ int logits(const Words& words, parallel::World& world) {
   const Inputs inputs = a.has("ids") ? parse_ids(a.text("ids")) : read_inputs(a.text("batch"));
   BESSEMER_CHECK(!a.flag("grads") || inputs.labels.defined(), "--grads needs a --batch with labels");
   parallel::ParallelOptions options;
-  options.tp = a.count("parallel.tp"), options.dp = 1, options.device = device_named(a.text("device"));
+  options.tp = a.count("parallel.tp"), options.device = device_named(a.text("device"));
   set_threads(a.count("threads"), world.local_size());
   const parallel::Grid grid = world.make_grid(options);
   Loaded loaded = load_model(a.text("model"), grid, dtype);

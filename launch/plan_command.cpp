@@ -53,8 +53,9 @@ class PlannedRanks : public parallel::Backend {
   int size_;
 };
 
-parallel::Grid planned_grid(const configs::Layout& l) {
+parallel::Grid planned_grid(const configs::Layout& l, bool gpu) {
   parallel::Grid grid;
+  if (gpu) grid.device = at::Device(at::kCUDA, 0);  // named, not touched
   grid.topology = parallel::Topology(static_cast<int>(l.ranks), static_cast<int>(l.tp), static_cast<int>(l.dp));
   if (l.ranks > 1) grid.world = parallel::Group(std::make_shared<PlannedRanks>(l.ranks));
   if (l.tp > 1) grid.tp = parallel::Group(std::make_shared<PlannedRanks>(l.tp));
@@ -79,10 +80,10 @@ int plan(const Words& words) {
   refuse_many_processes("plan");  // --ranks says how many
   const configs::RunConfig config = read(run);
   const auto l = configs::layout(config, run.own.count("ranks"));
-  const auto grid = planned_grid(l);
-  const auto model = models::make_model(models::resolve(config.model), grid, config.parallel.sequence_parallel);
   const auto device = config.parallel.device;
   const bool gpu = device == parallel::DeviceKind::kCuda || (device == parallel::DeviceKind::kAuto && at::hasCUDA());
+  const auto grid = planned_grid(l, gpu);
+  const auto model = models::make_model(models::resolve(config.model), grid, config.parallel.sequence_parallel);
   const auto account =
       trainer::account_memory(*model, trainer_options(config), grid.topology, trainer::copy_of(config.checkpoint, gpu));
   const auto cost = model->cost(l.micro_batch, at::kFloat);
@@ -114,6 +115,9 @@ int plan(const Words& words) {
                            config.train.global_batch, l.micro_batch, l.dp, l.micro_steps, tokens)
             << fmt::format("model        {} parameters, {:.4g} FLOP per token (forward and backward)\n",
                            cost.parameters, cost.flops_per_token)
+            << (models::resolve(config.model).recompute == models::Recompute::kFull
+                    ? "recompute    each layer runs forward twice; FLOP here and MFU count once\n"
+                    : "")
             << fmt::format("run          {} steps, {} tokens, {:.3g} FLOP\n", config.train.steps,
                            config.train.steps * tokens,
                            cost.flops_per_token * static_cast<double>(config.train.steps) * static_cast<double>(tokens))

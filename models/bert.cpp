@@ -3,6 +3,7 @@
 #include "models/blocks/attention.h"
 #include "models/blocks/mlp.h"
 #include "models/blocks/norm.h"
+#include "models/blocks/recompute.h"
 #include "models/blocks/vocabulary.h"
 #include "models/cost.h"
 #include "models/ops/activation.h"
@@ -172,9 +173,9 @@ Pass Bert::run(const data::Batch& batch, const Context& context, const at::Tenso
   pass.causal = false;
   if (batch.has("segments")) pass.segments = batch["segments"].t().contiguous();
   pass.predicted = predicted;
-  for (Block* block : blocks_) {
-    if (block != pooler_.get()) block->run(pass);
-  }
+  embed_->run(pass);
+  for (const auto& layer : layers_) run_layer(*layer, pass, options_.recompute);
+  head_->run(pass);
   return pass;
 }
 

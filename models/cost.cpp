@@ -28,9 +28,10 @@ int64_t numel(const std::vector<int64_t>& shape) {
 /// Bytes per token of one micro-batch, of what one rank's tensors hold.
 class TokenBytes {
  public:
-  TokenBytes(const ModelOptions& o, int64_t tp, bool sequence_parallel, int64_t element)
-      : o_(o), tp_(tp), e_(element), whole_(o.hidden * element), stream_(sequence_parallel ? whole_ / tp : whole_),
-        up_((o.activation == Activation::kSwiglu ? 2 : 1) * o.ffn / tp * element) {}
+  TokenBytes(const ModelOptions& o, int64_t tp, const CostCase& run)
+      : o_(o), tp_(tp), e_(static_cast<int64_t>(at::elementSize(run.dtype))), on_gpu_(!run.device.is_cpu()),
+        whole_(o.hidden * e_), stream_(run.sequence_parallel ? whole_ / tp : whole_),
+        up_((o.activation == Activation::kSwiglu ? 2 : 1) * o.ffn / tp * e_) {}
 
   /// What autograd keeps of one layer until its backward, from what each operator saves (models/ops).
   int64_t layer() const {
@@ -40,23 +41,33 @@ class TokenBytes {
     const int64_t out = 2 * heads + o_.heads / tp_ * kFloat;  // as attention and as the product keep it; log-sums
     return norms + qkv + out + probabilities() + up_ + o_.ffn / tp_ * e_;
   }
+  /// What is kept of a layer that runs again in backward: the stream it begins with.
+  int64_t input() const { return stream_; }
   /// The head, where its gradient has overwritten the logits: they, the last sum, its norm and that one's gradient.
   int64_t head(int64_t vocabulary_rows) const {
     return vocabulary_rows * e_ + 2 * kFloat + stream_ + 2 * whole_ + kStatistics;
   }
   /// In the backward of the last layer's MLP: gradients of the stream, of the branch, and of what the activation read.
   int64_t mlp_backward() const { return 2 * stream_ + up_; }
+  /// In that of its attention, beyond what the MLP has given back: scores and two gradients of probabilities on a GPU.
+  int64_t attention_backward() const {
+    if (!drops_on_gpu()) return 0;
+    const int64_t made = (2 * kFloat + e_) * o_.heads / tp_ * o_.sequence;
+    return std::max<int64_t>(0, made - up_ - o_.ffn / tp_ * e_ - stream_ - whole_);
+  }
 
  private:
   static constexpr int64_t kFloat = 4;
   static constexpr int64_t kStatistics = 2 * kFloat;  ///< mean and 1 / deviation of a row
 
-  /// The composed attention (attention dropout) keeps probabilities, masks and their product, fp32 [b, a / tp, s, s].
-  int64_t probabilities() const { return o_.attention_dropout > 0.0 ? 3 * kFloat * o_.heads / tp_ * o_.sequence : 0; }
+  /// Under attention dropout a GPU keeps the dropped probabilities, [b, a / tp, s, s]; a CPU draws and makes them anew.
+  int64_t probabilities() const { return drops_on_gpu() ? e_ * o_.heads / tp_ * o_.sequence : 0; }
+  bool drops_on_gpu() const { return on_gpu_ && o_.attention_dropout > 0.0; }
 
   const ModelOptions& o_;
   int64_t tp_;
   int64_t e_;
+  bool on_gpu_;
   int64_t whole_;   ///< a row of h on this rank where the sequence is whole
   int64_t stream_;  ///< a row of the residual stream
   int64_t up_;      ///< a row of the first product of the MLP
@@ -74,7 +85,7 @@ ModelCost transformer_cost(const ModelOptions& o, const std::vector<Parameter*>&
   for (const Parameter* p : parameters) {
     for (const Piece& piece : p->pieces) cost.parameters += numel(piece.shape);
   }
-  const TokenBytes bytes(o, tp.size(), run.sequence_parallel, static_cast<int64_t>(at::elementSize(run.dtype)));
+  const TokenBytes bytes(o, tp.size(), run);
   const int64_t ids = 5 * static_cast<int64_t>(sizeof(int64_t));  // tokens and targets, both also transposed; ours
   const int64_t n = run.micro_batch * o.sequence, rows = vocabulary_slice(o.vocab, tp).rows;
   const auto in_head = static_cast<int64_t>(std::ceil(run.head_share * static_cast<double>(n)));
@@ -84,9 +95,13 @@ ModelCost transformer_cost(const ModelOptions& o, const std::vector<Parameter*>&
     return copies ? 4 * (count * o.hidden + count * out + o.hidden * out) : 0;
   };
   const int64_t up = (o.activation == Activation::kSwiglu ? 2 : 1) * o.ffn / tp.size();
+  const bool again = o.recompute == Recompute::kFull;
+  const int64_t kept = again ? bytes.input() : bytes.layer();
+  const int64_t at_work = again ? bytes.layer() + bytes.input() : 0;  // the layer that runs again, and its output
   const int64_t last =
-      std::max(in_head * bytes.head(rows) + copied(in_head, rows), n * bytes.mlp_backward() + copied(n, up));
-  cost.activation_bytes = n * (o.layers * bytes.layer() + ids) + last;
+      std::max(in_head * bytes.head(rows) + copied(in_head, rows),
+               n * (at_work + std::max(bytes.mlp_backward(), bytes.attention_backward())) + copied(n, up));
+  cost.activation_bytes = n * (o.layers * kept + ids) + last;
   return cost;
 }
 

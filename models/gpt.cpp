@@ -5,6 +5,7 @@
 #include "models/blocks/attention.h"
 #include "models/blocks/mlp.h"
 #include "models/blocks/norm.h"
+#include "models/blocks/recompute.h"
 #include "models/blocks/vocabulary.h"
 #include "models/cost.h"
 #include "models/ops/cross_entropy.h"
@@ -106,7 +107,9 @@ Pass Gpt::run(const data::Batch& batch, const Context& context) {
     const at::Tensor first = (at::arange(s, tokens.options()) - (window - 1)).clamp_min(0).expand_as(tokens);
     pass.starts = pass.starts.defined() ? at::maximum(pass.starts, first) : first.contiguous();
   }
-  for (Block* block : blocks_) block->run(pass);
+  embed_->run(pass);
+  for (const auto& layer : layers_) run_layer(*layer, pass, options_.recompute);
+  head_->run(pass);
   return pass;
 }
 

@@ -4,7 +4,7 @@
 // What flat_ops.cpp hands to the hardware: plain pointers, so that the CUDA file needs no LibTorch header.
 namespace bessemer::trainer {
 
-/// The scalars of one AdamW update.
+/// The scalars of one AdamW or LAMB update.
 struct AdamStep {
   float lr = 0;
   float beta1 = 0;
@@ -31,11 +31,15 @@ struct AdamBuffers {
 };
 
 void adam_update_cpu(const AdamStep& step, const AdamBuffers& buffers, int64_t n);
+void lamb_direction_cpu(const AdamStep& step, const AdamBuffers& buffers, int64_t n);
+void lamb_apply_cpu(float length, const AdamBuffers& buffers, int64_t n);
 void add_and_clear_cpu(float* into, uint16_t* low, LowKind kind, int64_t n);
 double sum_squares_cpu(const float* x, int64_t n);
 
 // In a build without CUDA (flat_ops_no_cuda.cpp) these are never reached: no tensor can be on a GPU.
 void adam_update_cuda(const AdamStep& step, const AdamBuffers& buffers, int64_t n);
+void lamb_direction_cuda(const AdamStep& step, const AdamBuffers& buffers, int64_t n);
+void lamb_apply_cuda(float length, const AdamBuffers& buffers, int64_t n);
 void add_and_clear_cuda(float* into, uint16_t* low, LowKind kind, int64_t n);
 void block_squares_cuda(const float* x, int64_t n, int64_t block, double* sums);
 

@@ -12,6 +12,14 @@ LowKind low_kind(const at::Tensor& low) {
   return low.scalar_type() == at::kBFloat16 ? LowKind::kBf16 : LowKind::kFp16;
 }
 
+uint16_t* low_data(const at::Tensor& low) { return low.defined() ? static_cast<uint16_t*>(low.data_ptr()) : nullptr; }
+
+/// cpu(part of the buffers, its size) on all threads.
+template <class Cpu>
+void on_threads(const AdamBuffers& all, int64_t n, const Cpu& cpu) {
+  at::parallel_for(0, n, kGrain, [&](int64_t begin, int64_t end) { cpu(all.from(begin), end - begin); });
+}
+
 }  // namespace
 
 void adam_update(const AdamStep& step, at::Tensor weight, at::Tensor gradient, at::Tensor momentum, at::Tensor variance,
@@ -20,11 +28,29 @@ void adam_update(const AdamStep& step, at::Tensor weight, at::Tensor gradient, a
                         gradient.data_ptr<float>(),
                         momentum.data_ptr<float>(),
                         variance.data_ptr<float>(),
-                        low.defined() ? static_cast<uint16_t*>(low.data_ptr()) : nullptr,
+                        low_data(low),
                         low_kind(low)};
   if (weight.is_cuda()) return adam_update_cuda(step, all, weight.numel());
-  at::parallel_for(0, weight.numel(), kGrain,
-                   [&](int64_t begin, int64_t end) { adam_update_cpu(step, all.from(begin), end - begin); });
+  on_threads(all, weight.numel(), [&](const AdamBuffers& part, int64_t n) { adam_update_cpu(step, part, n); });
+}
+
+void lamb_direction(const AdamStep& step, at::Tensor weight, at::Tensor gradient, at::Tensor momentum,
+                    at::Tensor variance) {
+  const AdamBuffers all{weight.data_ptr<float>(),
+                        gradient.data_ptr<float>(),
+                        momentum.data_ptr<float>(),
+                        variance.data_ptr<float>(),
+                        nullptr,
+                        LowKind::kNone};
+  if (weight.is_cuda()) return lamb_direction_cuda(step, all, weight.numel());
+  on_threads(all, weight.numel(), [&](const AdamBuffers& part, int64_t n) { lamb_direction_cpu(step, part, n); });
+}
+
+void lamb_apply(float length, at::Tensor weight, at::Tensor direction, at::Tensor low) {
+  auto *to = weight.data_ptr<float>(), *by = direction.data_ptr<float>();
+  const AdamBuffers all{to, by, by, by, low_data(low), low_kind(low)};  // momentum and variance are not touched
+  if (weight.is_cuda()) return lamb_apply_cuda(length, all, weight.numel());
+  on_threads(all, weight.numel(), [&](const AdamBuffers& part, int64_t n) { lamb_apply_cpu(length, part, n); });
 }
 
 void add_and_clear(at::Tensor into, at::Tensor low) {

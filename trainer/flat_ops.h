@@ -16,6 +16,13 @@ namespace bessemer::trainer {
 void adam_update(const AdamStep& step, at::Tensor weight, at::Tensor gradient, at::Tensor momentum, at::Tensor variance,
                  at::Tensor low);
 
+/// LAMB's first half (You et al. 2020, algorithm 2): moves momentum and variance and leaves in `gradient` the
+/// direction, m / (sqrt(v) + eps) with both bias-corrected, plus weight_decay w. All fp32 [n]; step.lr is not used.
+void lamb_direction(const AdamStep& step, at::Tensor weight, at::Tensor gradient, at::Tensor momentum,
+                    at::Tensor variance);
+/// Its second: weight -= length * direction; the direction (where the gradient lay) becomes zero. `low` as above.
+void lamb_apply(float length, at::Tensor weight, at::Tensor direction, at::Tensor low);
+
 /// into += low; low = 0. \param into fp32 [n]; \param low bf16 or fp16 [n].
 void add_and_clear(at::Tensor into, at::Tensor low);
 

@@ -37,6 +37,23 @@ BESSEMER_CLONES void adam_kernel(const AdamStep& s, float* __restrict w, float* 
   }
 }
 
+BESSEMER_CLONES void direction_kernel(const AdamStep& s, const float* __restrict w, float* __restrict g,
+                                      float* __restrict m, float* __restrict v, int64_t n) {
+  const float b1 = s.beta1, b2 = s.beta2, eps = s.eps, factor = s.gradient_factor, decay = s.weight_decay;
+  const float unbias1 = 1.0f / s.bias1, unbias2 = 1.0f / s.bias2_sqrt;
+#pragma GCC ivdep
+  for (int64_t i = 0; i < n; ++i) {
+    const float gradient = g[i] * factor;
+    const float mi = m[i] = b1 * m[i] + (1.0f - b1) * gradient;
+    const float vi = v[i] = b2 * v[i] + (1.0f - b2) * gradient * gradient;
+    g[i] = mi * unbias1 / (std::sqrt(vi) * unbias2 + eps) + decay * w[i];
+  }
+}
+
+BESSEMER_CLONES void apply_kernel(float length, float* __restrict w, float* __restrict direction, int64_t n) {
+  for (int64_t i = 0; i < n; ++i) w[i] -= length * direction[i], direction[i] = 0.0f;
+}
+
 BESSEMER_CLONES void store_bf16(const float* __restrict w, uint16_t* __restrict low, int64_t n) {
   for (int64_t i = 0; i < n; ++i) low[i] = to_bf16(w[i]);
 }
@@ -72,17 +89,35 @@ BESSEMER_CLONES void square_lanes(const float* __restrict x, int64_t n, float* _
   for (int l = 0; l < kLanes; ++l) lanes[l] = sum[l];
 }
 
-}  // namespace
-
-void adam_update_cpu(const AdamStep& step, const AdamBuffers& b, int64_t n) {
+/// update(buffers, count) and the 16-bit copy of what it wrote, by chunks.
+template <class Update>
+void update_and_store(const AdamBuffers& b, int64_t n, const Update& update) {
   constexpr int64_t kChunk = 4096;  // stays in the first-level cache between the two passes
   for (int64_t i = 0; i < n; i += kChunk) {
     const auto at = b.from(i);
     const int64_t count = n - i < kChunk ? n - i : kChunk;
-    adam_kernel(step, at.weight, at.gradient, at.momentum, at.variance, count);
+    update(at, count);
     if (b.kind == LowKind::kBf16) store_bf16(at.weight, at.low, count);
     if (b.kind == LowKind::kFp16) store_fp16(at.weight, at.low, count);
   }
+}
+
+}  // namespace
+
+void adam_update_cpu(const AdamStep& step, const AdamBuffers& buffers, int64_t n) {
+  update_and_store(buffers, n, [&step](const AdamBuffers& at, int64_t count) {
+    adam_kernel(step, at.weight, at.gradient, at.momentum, at.variance, count);
+  });
+}
+
+void lamb_direction_cpu(const AdamStep& step, const AdamBuffers& b, int64_t n) {
+  direction_kernel(step, b.weight, b.gradient, b.momentum, b.variance, n);
+}
+
+void lamb_apply_cpu(float length, const AdamBuffers& buffers, int64_t n) {
+  update_and_store(buffers, n, [length](const AdamBuffers& at, int64_t count) {
+    apply_kernel(length, at.weight, at.gradient, count);
+  });
 }
 
 void add_and_clear_cpu(float* into, uint16_t* low, LowKind kind, int64_t n) {

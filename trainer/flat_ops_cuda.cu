@@ -39,6 +39,44 @@ __global__ void adam_kernel(AdamStep s, int64_t n, float* __restrict__ weight, f
   if (low != nullptr) store<N>(w, low + i);
 }
 
+template <int N>
+__global__ void direction_kernel(AdamStep s, int64_t n, const float* __restrict__ weight, float* __restrict__ gradient,
+                                 float* __restrict__ momentum, float* __restrict__ variance) {
+  const int64_t i = (blockIdx.x * int64_t{kThreads} + threadIdx.x) * N;
+  if (i + N > n) return;
+  float w[N], g[N], m[N], v[N];
+  load<N>(gradient + i, g);
+  load<N>(momentum + i, m);
+  load<N>(variance + i, v);
+  load<N>(weight + i, w);
+#pragma unroll
+  for (int k = 0; k < N; ++k) {
+    const float unscaled = g[k] * s.gradient_factor;
+    m[k] = s.beta1 * m[k] + (1.0f - s.beta1) * unscaled;
+    v[k] = s.beta2 * v[k] + (1.0f - s.beta2) * unscaled * unscaled;
+    g[k] = m[k] / s.bias1 / (sqrtf(v[k]) / s.bias2_sqrt + s.eps) + s.weight_decay * w[k];
+  }
+  store<N>(g, gradient + i);
+  store<N>(m, momentum + i);
+  store<N>(v, variance + i);
+}
+
+template <class Low, int N>
+__global__ void apply_kernel(float length, int64_t n, float* __restrict__ weight, float* __restrict__ direction,
+                             Low* __restrict__ low) {
+  const int64_t i = (blockIdx.x * int64_t{kThreads} + threadIdx.x) * N;
+  if (i + N > n) return;
+  const float none[N] = {};
+  float w[N], d[N];
+  load<N>(weight + i, w);
+  load<N>(direction + i, d);
+#pragma unroll
+  for (int k = 0; k < N; ++k) w[k] -= length * d[k];
+  store<N>(w, weight + i);
+  store<N>(none, direction + i);
+  if (low != nullptr) store<N>(w, low + i);
+}
+
 template <class Low, int N>
 __global__ void add_kernel(float* __restrict__ into, Low* __restrict__ low, int64_t n) {
   const int64_t i = (blockIdx.x * int64_t{kThreads} + threadIdx.x) * N;
@@ -81,12 +119,17 @@ __global__ void squares_kernel(const float* x, int64_t n, int64_t block, double*
   if (threadIdx.x == 0) sums[blockIdx.x] = shared[0];
 }
 
-}  // namespace
-
-void adam_update_cuda(const AdamStep& step, const AdamBuffers& buffers, int64_t n) {
+bool all_aligned(const AdamBuffers& buffers) {
   bool fours = aligned(buffers.low, 8);
   for (const float* p : {buffers.weight, buffers.gradient, buffers.momentum, buffers.variance})
     fours = fours && aligned(p, 16);
+  return fours;
+}
+
+}  // namespace
+
+void adam_update_cuda(const AdamStep& step, const AdamBuffers& buffers, int64_t n) {
+  const bool fours = all_aligned(buffers);
   with_low(buffers.kind, [&](auto zero) {
     using Low = decltype(zero);
     by_fours(n, fours, [&](int64_t from, int64_t count, auto each) {
@@ -94,6 +137,27 @@ void adam_update_cuda(const AdamStep& step, const AdamBuffers& buffers, int64_t 
       const auto b = buffers.from(from);
       adam_kernel<Low, N><<<blocks_for(count / N), kThreads>>>(step, count, b.weight, b.gradient, b.momentum,
                                                                b.variance, reinterpret_cast<Low*>(b.low));
+    });
+  });
+}
+
+void lamb_direction_cuda(const AdamStep& step, const AdamBuffers& buffers, int64_t n) {
+  by_fours(n, all_aligned(buffers), [&](int64_t from, int64_t count, auto each) {
+    constexpr int N = decltype(each)::value;
+    const auto b = buffers.from(from);
+    direction_kernel<N><<<blocks_for(count / N), kThreads>>>(step, count, b.weight, b.gradient, b.momentum, b.variance);
+  });
+}
+
+void lamb_apply_cuda(float length, const AdamBuffers& buffers, int64_t n) {
+  const bool fours = all_aligned(buffers);
+  with_low(buffers.kind, [&](auto zero) {
+    using Low = decltype(zero);
+    by_fours(n, fours, [&](int64_t from, int64_t count, auto each) {
+      constexpr int N = decltype(each)::value;
+      const auto b = buffers.from(from);
+      apply_kernel<Low, N>
+          <<<blocks_for(count / N), kThreads>>>(length, count, b.weight, b.gradient, reinterpret_cast<Low*>(b.low));
     });
   });
 }

@@ -8,7 +8,7 @@
 
 #include "parallel/error.h"
 #include "parallel/exact_sum.h"
-#include "trainer/flat_ops.h"
+#include "trainer/optimizer.h"
 #include "trainer/schedule.h"
 
 namespace bessemer::trainer {
@@ -245,14 +245,11 @@ void Trainer::update(double factor, double lr) {
   adam.eps = static_cast<float>(o.eps), adam.gradient_factor = static_cast<float>(factor);
   adam.bias1 = static_cast<float>(1.0 - std::pow(o.beta1, t));
   adam.bias2_sqrt = static_cast<float>(std::sqrt(1.0 - std::pow(o.beta2, t)));
-  for (const auto& slot : flat_.layout().slots()) {
-    const Range range = flat_.updated(slot);
-    if (range.empty()) continue;
-    adam.weight_decay = slot.parameter->decay ? static_cast<float>(o.weight_decay) : 0.0f;
-    adam_update(adam, flat_.state(StateKind::kWeight, slot.bucket, range),
-                flat_.grads.narrow(0, range.begin, range.size()), flat_.state(StateKind::kMomentum, slot.bucket, range),
-                flat_.state(StateKind::kVariance, slot.bucket, range),
-                flat_.half() ? flat_.weights.narrow(0, range.begin, range.size()) : at::Tensor());
+  adam.weight_decay = static_cast<float>(o.weight_decay);
+  if (o.kind == OptimizerKind::kLamb) {
+    update_lamb(flat_, adam, grid_);
+  } else {
+    update_adamw(flat_, adam);
   }
   if (!flat_.zero()) return;
   gradients_.clear();  // the parts of others were read by nobody here

@@ -112,7 +112,7 @@ TEST(Changed, LetsOnlyTheDocumentedOptionsChange) {
               ElementsAre("run.dir", "run.resume", "run.init_from", "run.on_corrupt", "data.path", "data.blend", "data.blend_temperature", "data.validation",
                           "data.ahead", "data.verify",
                           "data.fetch", "data.cache", "data.cache_gb", "data.fetch_timeout",
-                          "model.preset", "parallel.dp", "parallel.tp", "parallel.sequence_parallel", "parallel.zero",
+                          "model.preset", "model.recompute", "parallel.dp", "parallel.tp", "parallel.sequence_parallel", "parallel.zero",
                           "parallel.backend", "parallel.device", "parallel.threads", "parallel.bucket_mb",
                           "parallel.deterministic", "parallel.share_gpu", "train.steps", "train.tokens", "train.epochs", "train.wall_time",
                           "train.micro_batch", "train.precision", "train.eval_every", "train.eval_batches", "checkpoint.every",

@@ -261,6 +261,18 @@ TEST_F(Commands, PlanAndTrainRefuseAlikeAndAgreeOnTheLayout) {
   EXPECT_GT(json["rank_memory_total"].get<int64_t>(), 0);
 }
 
+TEST_F(Commands, PlanTellsWhatRecomputeSavesAndThatFlopsStay) {
+  const auto plan = [&](const std::string& recompute) {
+    return nlohmann::json::parse(
+        run({"plan", files_.ini(), "--model.layers=8", "--model.recompute=" + recompute, "--json"}).text);
+  };
+  const auto kept = plan("none"), again = plan("full");
+  EXPECT_LT(again["rank_memory_total"].get<int64_t>(), kept["rank_memory_total"].get<int64_t>());
+  EXPECT_EQ(again["flops_per_token"], kept["flops_per_token"]);
+  EXPECT_THAT(run({"plan", files_.ini(), "--model.recompute=full"}).text, HasSubstr("each layer runs forward twice"));
+  EXPECT_THAT(run({"plan", files_.ini()}).text, Not(HasSubstr("twice")));
+}
+
 TEST_F(Commands, HelpOfEachBeginsWithAnExampleAndItsOptionsExist) {
   const std::string names = run({"help"}).text;
   std::smatch found;

@@ -85,6 +85,30 @@ TEST_P(PretrainedModel, HasThemSplitOverTwoRanks) {
   expect_same_outputs(files_.file("out.safetensors"), oracle("outputs.safetensors"), 1e-5);
 }
 
+TEST_P(PretrainedModel, HasThemSplitOverTwoRanksForEachOfItsRows) {
+  const auto ended = run(under_mpirun(4, logits(oracle(), {"--parallel.tp=2"})));
+  ASSERT_EQ(ended.code, 0) << ended.text;
+  expect_same_outputs(files_.file("out.safetensors"), oracle("outputs.safetensors"), 1e-5);
+}
+
+// Units in the last place: 2^-8 of bf16, 2^-11 of fp16. Logits of two layers and the loss stay within a few of them.
+TEST_P(PretrainedModel, HasTheLogitsAndLossIn16BitsAsFarAsTheyReach) {
+  for (const auto& [dtype, unit] : std::vector<std::pair<std::string, double>>{{"bf16", 0x1p-8}, {"fp16", 0x1p-11}}) {
+    const auto ended = run(logits(oracle(), {"--dtype", dtype}));
+    ASSERT_EQ(ended.code, 0) << ended.text;
+    const auto ours = data::Safetensors::open(files_.file("out.safetensors")),
+               theirs = data::Safetensors::open(oracle("outputs.safetensors"));
+    const std::string name = theirs.find("logits") != nullptr ? "logits" : "prediction_logits";
+    const auto want = numbers(theirs, name);
+    const double logits = distance(numbers(ours, name), want, want);
+    const double loss = std::abs(numbers(ours, "loss")[0] / numbers(theirs, "loss")[0] - 1);
+    std::printf("%-10s %s: logits %.1e of the largest, loss %.1e\n", GetParam(), dtype.c_str(), logits, loss);
+    EXPECT_LT(logits, 8 * unit) << dtype;
+    EXPECT_GT(logits, unit / 64) << dtype << ": computed in fp32?";
+    EXPECT_LT(loss, 2 * unit) << dtype;
+  }
+}
+
 TEST_P(PretrainedModel, GoesInAndComesOutByteForByte) {
   const auto in = run({kBinary, "import", oracle(), "--out", files_.file("run")});
   ASSERT_EQ(in.code, 0) << in.text;
@@ -113,6 +137,16 @@ TEST_P(PretrainedModel, ComesOutInSeveralFilesAndInHalfPrecision) {
     EXPECT_EQ(second.at(tensor.name).dtype, "BF16");
     EXPECT_EQ(first.bytes(tensor.name), second.bytes(tensor.name)) << tensor.name;
   }
+}
+
+TEST(PretrainedBatch, IsNotSharedByMoreRanksThanItHasRows) {
+  const tests::TemporaryDirectory files;
+  const std::string oracle = tests::kSourceDir + "/tests/oracles/hf/llama";
+  const auto words = under_mpirun(4, {kBinary, "logits", "--model", oracle, "--batch", oracle + "/inputs.safetensors",
+                                      "--out", files.file("out.safetensors")});
+  const auto ended = tests::Process(words, files.file("log")).wait();
+  EXPECT_EQ(ended.code, 64);
+  EXPECT_THAT(ended.text, HasSubstr("the batch has 2 rows, fewer than the 4 groups"));
 }
 
 TEST(PretrainedNames, AreRefusedByTheBinaryWhereNobodyExplainsThem) {

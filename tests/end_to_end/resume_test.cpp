@@ -27,6 +27,13 @@ TEST_F(Resume, KeepsTheLossScaleAndWhatItCounts) {
   expect_resumes_bit_for_bit({2, 2, false, true}, "bf16", 9);
 }
 
+TEST_F(Resume, OfLambEqualsTheUnbrokenRunBitForBit) {
+  make_small();
+  options_.optimizer.kind = OptimizerKind::kLamb;
+  expect_resumes_bit_for_bit({1, 1}, "one", 5);
+  expect_resumes_bit_for_bit({4, 2, true}, "zero", 6);
+}
+
 TEST_F(Resume, OnAnyOtherLayoutGoesOnAlike) {
   ASSERT_EQ(train(dir("whole"), {4, 2}).code, ExitCode::kDone);
   const auto loss = tests::metric(dir("whole"), "loss"), norm = tests::metric(dir("whole"), "grad_norm"),

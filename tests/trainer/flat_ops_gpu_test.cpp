@@ -48,6 +48,19 @@ TEST_P(FlatOpsOnGpu, AdamWritesTheRounded16BitWeight) {
   }
 }
 
+TEST_P(FlatOpsOnGpu, LambEqualsTheCpus) {
+  const auto cpu = random_state(GetParam()), gpu = cpu.on(at::kCUDA);
+  auto low = at::zeros({GetParam()}, gpu.weight.options().dtype(at::kBFloat16));
+  for (const auto& x : {cpu, gpu}) lamb_direction(example_step(), x.weight, x.gradient, x.momentum, x.variance);
+  EXPECT_TRUE(at::allclose(gpu.gradient.cpu(), cpu.gradient, 1e-5, 1e-6));
+  expect_near(gpu.variance, cpu.variance);
+  lamb_apply(0.125f, cpu.weight, cpu.gradient, {});
+  lamb_apply(0.125f, gpu.weight, gpu.gradient, low);
+  EXPECT_TRUE(at::allclose(gpu.weight.cpu(), cpu.weight, 1e-5, 1e-6));
+  EXPECT_TRUE(at::equal(low, gpu.weight.to(at::kBFloat16)));
+  EXPECT_TRUE(at::equal(gpu.gradient.cpu(), cpu.gradient));
+}
+
 TEST_P(FlatOpsOnGpu, SixteenBitGradientsAddInFp32AndClear) {
   for (const auto dtype : {at::kBFloat16, at::kHalf}) {
     const auto into = at::randn({GetParam()}).to(at::kCUDA), low = at::randn({GetParam()}).to(dtype).to(at::kCUDA);
