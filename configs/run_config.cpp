@@ -197,6 +197,8 @@ void list(List& v, models::ModelOptions& o) {
   v.count("model.vocab", o.vocab, 0, kFixed, "size of the vocabulary; 0: that of the data");
   v.choice<Position>("model.position", o.position, {{"learned", Position::kLearned}, {"rotary", Position::kRotary}},
                      kFixed, "how positions enter");
+  v.count("model.position_offset", o.position_offset, 0, kFixed,
+          "rows of the learned table before the first position's (RoBERTa: 2)");
   v.real("model.rope_theta", o.rope_theta, {1}, kFixed, "base of the rotary frequencies");
   v.real("model.rope_factor", o.rope_factor, {1}, kFixed, "slow rotary pairs turn so much slower (Llama 3); 1: off");
   v.real("model.rope_low", o.rope_low, {0}, kFixed, "slow: fewer turns than this in model.rope_original positions");

@@ -2,6 +2,7 @@
 
 #include <ATen/Parallel.h>
 
+#include <algorithm>
 #include <cstdlib>
 #include <iostream>
 #include <limits>
@@ -16,11 +17,37 @@
 namespace bessemer::launch {
 namespace {
 
-Loaded load(ModelFiles files, const parallel::Grid& grid, at::ScalarType dtype) {
+/// What a file may lack of which only the head is made.
+const std::vector<std::string> kHeadNames{"cls.*", "lm_head.*"};
+
+/// Weights of which some may be missing: those are zero.
+class WithZeros final : public trainer::WeightSource {
+ public:
+  explicit WithZeros(const trainer::WeightSource& source) : source_(source) {}
+  const std::string& path() const override { return source_.path(); }
+  std::vector<std::string> weights() const override { return source_.weights(); }
+  bool has_weight(const std::string&) const override { return true; }
+  const std::vector<int64_t>& weight_shape(const std::string& name) const override {
+    return source_.weight_shape(name);
+  }
+  void read_weight(const std::string& name, int64_t dim, int64_t begin, int64_t end, int64_t first, int64_t count,
+                   float* out) const override {
+    if (source_.has_weight(name)) return source_.read_weight(name, dim, begin, end, first, count, out);
+    std::fill_n(out, count, 0.0f);
+  }
+
+ private:
+  const trainer::WeightSource& source_;
+};
+
+Loaded load(ModelFiles files, const parallel::Grid& grid, const Loading& how) {
   Loaded out{files.path, files.step, std::move(files.config), std::move(files.tokenizer), std::move(files.origin), {}};
   out.model = models::make_model(models::resolve(out.config.model), grid, false);
-  models::allocate(*out.model, dtype, grid.device);
-  trainer::restore_weights(*out.model, *files.weights);
+  models::allocate(*out.model, how.dtype, grid.device);
+  if (how.head == Head::kNeeded)
+    trainer::restore_weights(*out.model, *files.weights);
+  else
+    trainer::restore_weights(*out.model, WithZeros(*files.weights));
   return out;
 }
 
@@ -65,13 +92,13 @@ parallel::DeviceKind device_named(const std::string& name) {
   return name == "cuda" ? parallel::DeviceKind::kCuda : parallel::DeviceKind::kCpu;
 }
 
-Loaded load_model(const std::string& path, const parallel::Grid& grid, at::ScalarType dtype) {
+Loaded load_model(const std::string& path, const parallel::Grid& grid, const Loading& how) {
   for (int64_t below = std::numeric_limits<int64_t>::max();;) {
-    ModelFiles files = open_model(path, below);
+    ModelFiles files = open_model(path, below, how.head == Head::kNeeded ? std::vector<std::string>() : kHeadNames);
     const std::string found = files.path;
     const int64_t step = files.step;
     try {
-      return load(std::move(files), grid, dtype);
+      return load(std::move(files), grid, how);
     } catch (const Error& error) {  // a damaged tensor is found when it is read
       if (error.code() != ExitCode::kBadData || found == path) throw;
       std::cerr << "warning: skipping " << found << ": " << error.what() << "\n";
@@ -80,13 +107,13 @@ Loaded load_model(const std::string& path, const parallel::Grid& grid, at::Scala
   }
 }
 
-Loaded load_model(const std::string& path, parallel::DeviceKind device, int64_t threads) {
+Loaded load_model(const std::string& path, parallel::DeviceKind device, int64_t threads, const Loading& how) {
   set_threads(threads, 1);
   parallel::Grid grid;
   BESSEMER_CHECK_ENV(device != parallel::DeviceKind::kCuda || at::hasCUDA(),
                      "--device cuda was asked for, and no GPU is usable here; leave it out");
   if (device == parallel::DeviceKind::kCuda) grid.device = at::Device(at::kCUDA, 0);
-  return load_model(path, grid);
+  return load_model(path, grid, how);
 }
 
 }  // namespace bessemer::launch

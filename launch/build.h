@@ -44,11 +44,16 @@ struct Loaded {
   std::optional<trainer::PretrainedOrigin> origin;
   std::unique_ptr<models::Model> model;
 };
+enum class Head { kNeeded, kMayBeMissing };  ///< in a file of Hugging Face's; what is missing is zero
+struct Loading {
+  at::ScalarType dtype = at::kFloat;
+  Head head = Head::kNeeded;
+};
 /// \param path  a run's directory (its newest good checkpoint), one checkpoint, or a directory of Hugging Face's.
 /// \param grid  where the model is built: each rank of its tp reads its slice.
-Loaded load_model(const std::string& path, const parallel::Grid& grid, at::ScalarType dtype = at::kFloat);
+Loaded load_model(const std::string& path, const parallel::Grid& grid, const Loading& how = {});
 /// Likewise, all of it in this process.
-Loaded load_model(const std::string& path, parallel::DeviceKind device, int64_t threads);
+Loaded load_model(const std::string& path, parallel::DeviceKind device, int64_t threads, const Loading& how = {});
 
 /// "cpu" or "cuda". Errors: Error (64).
 parallel::DeviceKind device_named(const std::string& name);

@@ -51,10 +51,11 @@ std::string help(const std::vector<Command>& commands) {
 
 std::vector<Command> all_commands() {
   std::vector<Command> all;
-  for (const auto& part : {train_commands(), data_build_commands(), data_import_commands(), data_export_commands(),
-                           data_commands(), data_show_commands(), data_tokenizer_commands(), generate_commands(),
-                           eval_commands(), import_commands(), export_commands(), logits_commands(), config_commands(),
-                           ckpt_commands(), plan_commands(), tokenize_commands(), version_commands()})
+  for (const auto& part :
+       {train_commands(), data_build_commands(), data_import_commands(), data_export_commands(), data_commands(),
+        data_show_commands(), data_tokenizer_commands(), generate_commands(), embed_commands(), eval_commands(),
+        import_commands(), export_commands(), logits_commands(), config_commands(), ckpt_commands(), plan_commands(),
+        tokenize_commands(), version_commands()})
     all.insert(all.end(), part.begin(), part.end());
   return all;
 }

@@ -26,6 +26,7 @@ std::vector<Command> ckpt_commands();  ///< ckpt_commands.cpp: ckpt list, info, 
 Command ckpt_diff_command();
 std::vector<Command> train_commands();     ///< train.cpp
 std::vector<Command> generate_commands();  ///< generate_command.cpp
+std::vector<Command> embed_commands();
 std::vector<Command> eval_commands();
 std::vector<Command> import_commands();
 std::vector<Command> export_commands();

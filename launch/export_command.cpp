@@ -26,7 +26,7 @@ const std::vector<Flag>& flags() {
 std::string help() {
   return "example:\n  bessemer export --model runs/gpt2 --out hf/gpt2 --dtype bf16\n\n"
          "Writes a model as Hugging Face's libraries read it: config.json, safetensors, the tokenizer's files. The class is the\n"
-         "one it was imported from, else the one that can hold its shape (GPT-2, Llama, Mistral, Qwen2, Qwen3). Biases that GPT-2 has and the model\n"
+         "one it was imported from, else the one that can hold its shape (GPT-2, Llama, Mistral, Qwen2, Qwen3, BERT, RoBERTa). Biases that GPT-2 has and the model\n"
          "has not are zero.\n\n" +
          flags_help(flags());
 }

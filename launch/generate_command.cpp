@@ -1,3 +1,7 @@
+#include <fmt/format.h>
+
+#include <deque>
+#include <fstream>
 #include <iostream>
 #include <nlohmann/json.hpp>
 
@@ -6,77 +10,275 @@
 #include "launch/build.h"
 #include "launch/commands.h"
 #include "launch/job.h"
+#include "launch/progress_line.h"
+#include "launch/stop_strings.h"
 #include "models/generate.h"
 #include "parallel/error.h"
 
 namespace bessemer::launch {
 namespace {
 
+using nlohmann::ordered_json;
+using Tokens = std::vector<int64_t>;
+
 const std::vector<Flag>& flags() {
   static const std::vector<Flag> all{
-      {"model", "PATH", "a run's directory (its newest checkpoint) or one checkpoint", "", true},
-      {"prompt", "TEXT", "what the text begins with", "", true},
+      {"model", "PATH", "a run's directory (its newest checkpoint), one checkpoint, or a directory of Hugging Face's",
+       "", true},
+      {"prompt", "TEXT", "what the text begins with", ""},
+      {"input", "FILE", "many prompts: JSON lines with \"prompt\"; JSON lines come out, in the same order", ""},
+      {"out", "FILE", "where the lines of --input go; stdout where it is not given", ""},
+      {"batch", "N", "prompts of --input that are decoded together", "8"},
       {"tokens", "N", "new tokens at most", "200"},
       {"temperature", "T", "logits are divided by it; 0: always the likeliest", "1"},
       {"top-k", "K", "only among the K likeliest; 0: all", "0"},
       {"top-p", "P", "only among the likeliest that together reach P", "1"},
+      {"repetition-penalty", "P", "logits of tokens that prompt or text hold are divided by it (x P below 0); 1: off",
+       "1"},
+      {"stop", "TEXT", "the text ends before it; may be given again", "", false, true},
+      {"special", "HOW", "texts of special tokens in a prompt: plain (text) or parse (the token)", "plain"},
       {"seed", "N", "the same seed gives the same text", "1337"},
+      {"parallel.tp", "N", "tensor-parallel size, under mpirun -n N", "1"},
+      {"dtype", "TYPE", "of weights and activations: fp32, bf16 or fp16", "fp32"},
       {"device", "NAME", "cpu or cuda", "cpu"},
-      {"threads", "N", "compute threads; 0: all usable cores", "0"},
-      {"json", "", "prompt, text and tokens as one JSON object"}};
+      {"threads", "N", "compute threads of a rank; 0: its share of the cores", "0"},
+      {"json", "", "prompt, text and tokens of --prompt as one JSON object"}};
   return all;
 }
 
 std::string help() {
-  return "example:\n  bessemer generate --model runs/tiny --prompt 'Once upon' --tokens 100 --temperature 0.8\n\n"
-         "Continues a text; the prompt and what follows go to stdout as they come.\n\n" +
+  return "example:\n  bessemer generate --model runs/tiny --prompt 'Once upon' --tokens 100 --temperature 0.8\n"
+         "  bessemer generate --model hf/gpt2 --input prompts.jsonl --out texts.jsonl --batch 16 --stop $'\\n\\n'\n"
+         "  mpirun -n 2 bessemer generate --model hf/llama --prompt 'Once' --parallel.tp=2\n\n"
+         "Continues a text; the prompt and what follows go to stdout as they come. A line of --input keeps its fields and gets\n"
+         "\"text\", \"tokens\" and \"finish\": \"stop\" (an end token, or --stop) or \"length\". Every line becomes what its prompt\n"
+         "becomes alone. Models of Hugging Face's see the tokens that their tokenizer begins a text with, and end at their\n"
+         "eos_token_id.\n\n" +
          flags_help(flags());
 }
 
-models::SamplingOptions sampling(const Arguments& a, int64_t stop) {
-  return {a.count("tokens"), a.real("temperature"), a.count("top-k"), a.fraction("top-p"), a.seed("seed"), stop};
+/// Ids that end a text: the tokenizer's own, and what the files beside an imported model name.
+Tokens end_tokens(const Loaded& loaded, const data::Tokenizer& tokenizer) {
+  Tokens ends;
+  if (tokenizer.eod_id >= 0) ends.push_back(tokenizer.eod_id);
+  if (!loaded.origin) return ends;
+  std::vector<std::string> texts{loaded.origin->config};
+  if (const auto found = loaded.origin->files.find("generation_config.json"); found != loaded.origin->files.end())
+    texts.push_back(found->second);
+  for (const auto& text : texts) {
+    const auto json = ordered_json::parse(text, nullptr, false);
+    if (!json.is_object() || !json.contains("eos_token_id")) continue;
+    const auto& ids = json.at("eos_token_id");
+    for (const auto& id : ids.is_array() ? ids : ordered_json::array({ids})) {
+      if (id.is_number_integer()) ends.push_back(id.get<int64_t>());
+    }
+  }
+  return ends;
 }
 
-int generate(const Words& words) {
-  const Arguments a(words, flags());
-  refuse_many_processes("generate");
-  const Loaded loaded = load_model(a.text("model"), device_named(a.text("device")), a.count("threads"));
-  BESSEMER_CHECK_DATA(!loaded.tokenizer.empty(), loaded.checkpoint, " holds no tokenizer; it cannot read a prompt");
-  const auto tokenizer = data::load_tokenizer(loaded.tokenizer);
-  const auto ids = tokenizer->encode(a.text("prompt"));
-  const std::vector<int64_t> prompt(ids.begin(), ids.end());
+/// What all texts of one call have in common.
+struct Speaker {
+  Loaded loaded;
+  std::unique_ptr<data::Tokenizer> tokenizer;
+  models::SamplingOptions sampling;
+  std::vector<std::string> stops;
+  data::SpecialText special;
+  bool first_rank;
 
-  const auto decoder = tokenizer->decoder();
-  const bool json = a.flag("json");
-  std::string text;
+  Tokens prompt(const std::string& text) const {
+    data::TokenIds ids;
+    if (loaded.origin) ids = tokenizer->template_before;
+    tokenizer->encoder(special)->encode(text, ids);
+    return {ids.begin(), ids.end()};
+  }
+};
+
+/// One text as its tokens come.
+class Text {
+ public:
+  explicit Text(const Speaker& speaker)
+      : most_(speaker.sampling.tokens), known_(speaker.tokenizer->vocab_size()), decoder_(speaker.tokenizer->decoder()),
+        stops_(speaker.stops) {}
+  /// What is sure to belong to the text now.
+  std::string next(int64_t token) {
+    tokens_.push_back(token);
+    if (token >= known_) return "";  // a row that the model has, and no text
+    return add(stops_.next(decoder_->next(static_cast<uint32_t>(token))));
+  }
+  bool stopped() const { return stops_.stopped(); }
+  std::string finish() {
+    if (stopped()) return "";
+    std::string last = stops_.next(decoder_->finish());
+    reached_end_ = !stopped() && static_cast<int64_t>(tokens_.size()) == most_;
+    if (!stopped()) last += stops_.finish();
+    return add(last);
+  }
+  /// Behind finish().
+  void put_into(ordered_json& line) const {
+    line["text"] = text_, line["tokens"] = tokens_, line["finish"] = reached_end_ ? "length" : "stop";
+  }
+
+ private:
+  std::string add(std::string piece) {
+    text_ += piece;
+    return piece;
+  }
+  int64_t most_;   ///< new tokens
+  int64_t known_;  ///< to the tokenizer
+  std::unique_ptr<data::Decoder> decoder_;
+  StopStrings stops_;
+  std::string text_;
+  Tokens tokens_;
+  bool reached_end_ = false;
+};
+
+/// A model of bytes may end inside of a character; JSON has no such text.
+std::string dump(const ordered_json& json, int indent) {
+  return json.dump(indent, ' ', false, ordered_json::error_handler_t::replace) + "\n";
+}
+
+int one_prompt(Speaker& speaker, const std::string& prompt, bool json) {
+  Text text(speaker);
+  bool begun = false;
   const auto say =
       [&](const std::string& piece) {  // the prompt goes before the first piece: a refusal leaves stdout empty
-        if (!json) std::cout << (text.empty() ? a.text("prompt") : "") << piece << std::flush;
-        text += piece;
+        if (!json && speaker.first_rank) std::cout << (begun ? "" : prompt) << piece << std::flush;
+        begun = true;
+        // Several ranks cannot end at once where one has lost its reader; a single one just stops.
+        const bool heard = static_cast<bool>(std::cout);
+        BESSEMER_CHECK_ENV(heard || launched_processes() == 1, "stdout cannot be written any more");
+        return heard;
       };
-  const auto tokens = models::generate(*loaded.model, prompt, sampling(a, tokenizer->eod_id), [&](int64_t token) {
-    say(decoder->next(static_cast<uint32_t>(token)));
-    return static_cast<bool>(std::cout);
+  models::generate(*speaker.loaded.model, speaker.prompt(prompt), speaker.sampling, [&](int64_t token) {
+    const bool heard = say(text.next(token));
+    return heard && !text.stopped();
   });
-  say(decoder->finish());
+  say(text.finish());
+  if (!speaker.first_rank) return 0;
   if (!json) {
     say("\n");
     return 0;
   }
-  const nlohmann::ordered_json out{{"model", loaded.checkpoint},
-                                   {"step", loaded.step},
-                                   {"prompt", a.text("prompt")},
-                                   {"text", text},
-                                   {"tokens", tokens}};
-  // A model of bytes may end inside of a character; JSON has no such text.
-  std::cout << out.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) << "\n";
+  ordered_json out{{"model", speaker.loaded.checkpoint}, {"step", speaker.loaded.step}, {"prompt", prompt}};
+  text.put_into(out);
+  std::cout << dump(out, 2);
   return 0;
+}
+
+std::vector<ordered_json> read_lines(const std::string& path) {
+  std::ifstream in(path);
+  BESSEMER_CHECK_DATA(in.good(), path, ": there is no such file, or it cannot be read");
+  std::vector<ordered_json> lines;
+  std::string line;
+  for (int64_t number = 1; std::getline(in, line); ++number) {
+    if (line.find_first_not_of(" \t\r") == std::string::npos) continue;
+    auto json = ordered_json::parse(line, nullptr, false);
+    BESSEMER_CHECK_DATA(json.is_object() && json.contains("prompt") && json.at("prompt").is_string(), path, ":", number,
+                        ": '", line.substr(0, 80), "': a JSON object with a text \"prompt\" is expected");
+    lines.push_back(std::move(json));
+  }
+  BESSEMER_CHECK_DATA(!lines.empty(), path, ": has no prompts");
+  return lines;
+}
+
+/// Lines go out in the order of the prompts, each as soon as it and all before it are complete.
+class LineWriter {
+ public:
+  LineWriter(const std::string& path, bool writes) : path_(path.empty() ? "stdout" : path), writes_(writes) {
+    if (path.empty() || !writes) return;
+    file_.open(path, std::ios::trunc);
+    out_ = &file_;
+    check();
+  }
+  void write(const ordered_json& line) {
+    if (!writes_) return;
+    *out_ << dump(line, -1) << std::flush;
+    check();
+  }
+
+ private:
+  void check() const { BESSEMER_CHECK_ENV(out_->good(), path_, ": cannot be written"); }
+  std::string path_;
+  bool writes_;
+  std::ofstream file_;
+  std::ostream* out_ = &std::cout;
+};
+
+int many_prompts(Speaker& speaker, std::vector<ordered_json> lines, int64_t batch, LineWriter writer) {
+  std::vector<Tokens> prompts;
+  std::deque<Text> texts;
+  for (const auto& line : lines) {
+    prompts.push_back(speaker.prompt(line.at("prompt").get<std::string>()));
+    BESSEMER_CHECK_DATA(!prompts.back().empty(), "prompt ", prompts.size(), " is empty; give at least one token");
+    texts.emplace_back(speaker);
+  }
+  std::vector<bool> ended(lines.size());
+  std::size_t written = 0, done = 0;
+  CountLine progress("generate", "prompts", lines.size());
+  models::RowEvents events;
+  events.on_token = [&](std::size_t row, int64_t token) {
+    texts[row].next(token);
+    return !texts[row].stopped();
+  };
+  events.on_end = [&](std::size_t row) {
+    texts[row].finish();
+    texts[row].put_into(lines[row]);
+    ended[row] = true;
+    if (speaker.first_rank) progress.show(++done);
+    for (; written < lines.size() && ended[written]; ++written) writer.write(lines[written]);
+  };
+  models::generate(*speaker.loaded.model, prompts, speaker.sampling, batch, events);
+  return 0;
+}
+
+void check(const Arguments& a) {
+  BESSEMER_CHECK(a.has("prompt") != a.has("input"), "give either --prompt TEXT or --input FILE");
+  BESSEMER_CHECK(a.has("input") || !a.has("out"), "--out is where the lines of --input go; leave it out");
+  BESSEMER_CHECK(a.has("prompt") || !a.flag("json"), "--json is for --prompt; --input gives JSON lines anyway");
+  BESSEMER_CHECK(a.count("batch") >= 1, "--batch is ", a.count("batch"), "; choose at least 1");
+}
+
+int speak(const Arguments& a, Loaded loaded, bool first_rank) {
+  Speaker speaker{std::move(loaded), {}, {}, a.list("stop"), {}, first_rank};
+  speaker.special = a.choice<data::SpecialText>(
+      "special", {{"plain", data::SpecialText::kPlain}, {"parse", data::SpecialText::kParse}});
+  BESSEMER_CHECK_DATA(!speaker.loaded.tokenizer.empty(), speaker.loaded.checkpoint,
+                      " holds no tokenizer; it cannot read a prompt");
+  speaker.tokenizer = data::load_tokenizer(speaker.loaded.tokenizer);
+  auto& s = speaker.sampling;
+  s.tokens = a.count("tokens"), s.temperature = a.real("temperature"), s.seed = a.seed("seed");
+  s.top_k = a.count("top-k"), s.top_p = a.fraction("top-p"), s.repetition_penalty = a.real("repetition-penalty");
+  s.ends = end_tokens(speaker.loaded, *speaker.tokenizer);
+  if (a.has("prompt")) return one_prompt(speaker, a.text("prompt"), a.flag("json"));
+  return many_prompts(speaker, read_lines(a.text("input")), a.count("batch"), LineWriter(a.text("out"), first_rank));
+}
+
+at::ScalarType dtype_of(const Arguments& a) {
+  return a.choice<at::ScalarType>("dtype", {{"fp32", at::kFloat}, {"bf16", at::kBFloat16}, {"fp16", at::kHalf}});
+}
+
+int on_ranks(const Words& words, parallel::World& world) {
+  const Arguments a(words, flags());
+  check(a);
+  parallel::ParallelOptions options;
+  options.tp = a.count("parallel.tp"), options.dp = 1, options.device = device_named(a.text("device"));
+  set_threads(a.count("threads"), world.local_size());
+  return speak(a, load_model(a.text("model"), world.make_grid(options), {dtype_of(a)}), world.rank() == 0);
+}
+
+int generate(const Words& words) {
+  if (launched_processes() > 1) return run_job("generate", words, on_ranks);
+  const Arguments a(words, flags());
+  check(a);
+  const int64_t tp = a.count("parallel.tp");
+  BESSEMER_CHECK(tp == 1, "--parallel.tp ", tp, " needs as many processes; start it with mpirun -n ", tp);
+  return speak(a, load_model(a.text("model"), device_named(a.text("device")), a.count("threads"), {dtype_of(a)}), true);
 }
 
 }  // namespace
 
 std::vector<Command> generate_commands() {
-  return {{"generate", "continue a text with a trained model", help, generate}};
+  return {{"generate", "continue a text, or many, with a trained model", help, generate}};
 }
 
 }  // namespace bessemer::launch

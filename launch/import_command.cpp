@@ -34,7 +34,7 @@ std::string help() {
   return "example:\n  bessemer import models/gpt2 --out runs/gpt2\n"
          "  bessemer train runs/gpt2/model.ini --run.init_from=runs/gpt2 --data.path=data/mine --run.dir=runs/tuned\n\n"
          "Makes a checkpoint from a model of Hugging Face's (config.json, safetensors, tokenizer): GPT-2, Llama, Mistral,\n"
-         "Qwen2, Qwen3, BERT. Says what\n"
+         "Qwen2, Qwen3, BERT, RoBERTa. Says what\n"
          "became of every tensor: used, ignored (why), missing (how its values are made). DIR/model.ini has its shape.\n\n"
          "usage: bessemer import HF_DIR --out DIR\n" +
          flags_help(flags());

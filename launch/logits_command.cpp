@@ -109,18 +109,32 @@ at::Tensor add_targets(const at::Tensor& labels, int64_t vocab, at::Device devic
   return counted;
 }
 
-/// The batch as an encoder takes it: labels are of the same position, what attention_mask leaves out is a document
-/// apart.
+/// Where the text of each position begins, int64 [b, s]: what attention_mask leaves out is a document apart. RoBERTa
+/// counts positions from the first token that is no padding; of its numbering (create_position_ids_from_input_ids) it
+/// is refused what ours, from the first that attention_mask keeps, is not.
+at::Tensor starts_of(const Inputs& inputs, int64_t offset) {
+  const auto at = at::arange(inputs.ids.size(1), at::kLong).expand_as(inputs.ids);
+  const at::Tensor kept = inputs.mask.defined() ? inputs.mask.ne(0) : at::ones_like(inputs.ids, at::kBool);
+  if (offset == 0) {
+    BESSEMER_CHECK_DATA(kept.select(1, 0).all().item<bool>(), "attention_mask: a row begins with 0");
+    return at::where(kept, 0, at);
+  }
+  const int64_t pad = offset - 1;
+  const at::Tensor first = kept.to(at::kLong).argmax(1, true), starts = at::where(kept, first, at);
+  const at::Tensor real = inputs.ids.ne(pad), theirs = real.cumsum(1) - 1;
+  BESSEMER_CHECK_DATA(
+      (kept.logical_not() | (real & theirs.eq(at - starts))).all().item<bool>(), "input_ids: the padding ", pad,
+      " is not just where attention_mask has 0 beside a row's text; give 0 there, and no padding in between");
+  return starts;
+}
+
+/// The batch as an encoder takes it: labels are of the same position.
 data::Batch make_masked_batch(const Inputs& inputs, const models::ModelOptions& o, at::Device device) {
   check_range(inputs.ids, o.vocab, "input_ids");
   data::Batch batch;
   const auto add = [&](const char* name, const at::Tensor& x) { batch.tensors[name] = x.contiguous().to(device); };
   add("tokens", inputs.ids);
-  if (inputs.mask.defined()) {
-    const auto at = at::arange(inputs.ids.size(1), at::kLong).expand_as(inputs.ids);
-    BESSEMER_CHECK_DATA(inputs.mask.select(1, 0).ne(0).all().item<bool>(), "attention_mask: a row begins with 0");
-    add("starts", at::where(inputs.mask.ne(0), 0, at));
-  }
+  if (inputs.mask.defined() || o.position_offset > 0) add("starts", starts_of(inputs, o.position_offset));
   if (inputs.segments.defined())
     check_range(inputs.segments, o.segments, "token_type_ids"), add("segments", inputs.segments);
   if (inputs.pairs.defined())
@@ -265,7 +279,7 @@ int logits(const Words& words, parallel::World& world) {
   options.tp = a.count("parallel.tp"), options.device = device_named(a.text("device"));
   set_threads(a.count("threads"), world.local_size());
   const parallel::Grid grid = world.make_grid(options);
-  Loaded loaded = load_model(a.text("model"), grid, dtype);
+  Loaded loaded = load_model(a.text("model"), grid, {dtype});
   const Tensors out = compute(loaded, inputs, grid, a.flag("grads"));
   if (world.rank() != 0) return 0;
   write(a.text("out"), out);

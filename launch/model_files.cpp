@@ -79,10 +79,10 @@ ModelFiles open_pretrained(std::unique_ptr<trainer::PretrainedReader> reader,
   return files;
 }
 
-ModelFiles open_model(const std::string& path, int64_t below) {
+ModelFiles open_model(const std::string& path, int64_t below, const std::vector<std::string>& allowed) {
   if (trainer::PretrainedReader::is_one(path)) {
     auto reader = std::make_unique<trainer::PretrainedReader>(trainer::PretrainedReader::open(path));
-    const auto lines = reader->settle({});
+    const auto lines = reader->settle(allowed);
     return open_pretrained(std::move(reader), lines);
   }
   const auto found = trainer::find_checkpoint(path, trainer::Verify::kMetadata, below);

@@ -24,8 +24,10 @@ struct ModelFiles {
 };
 /// \param path   a run's directory (its newest good checkpoint of a step before `below`), one checkpoint, or a
 /// directory
-///               of Hugging Face's. Errors: Error (65).
-ModelFiles open_model(const std::string& path, int64_t below = std::numeric_limits<int64_t>::max());
+///               of Hugging Face's.
+/// \param allowed  names that may be missing in the last. Errors: Error (65).
+ModelFiles open_model(const std::string& path, int64_t below = std::numeric_limits<int64_t>::max(),
+                      const std::vector<std::string>& allowed = {});
 
 /// A model of Hugging Face's form, opened as a model of ours.
 /// \param lines  its tensors, settled

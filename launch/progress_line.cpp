@@ -35,4 +35,21 @@ void ProgressLine::show(const data::BuildProgress& now) {
   open_ = terminal_;
 }
 
+CountLine::CountLine(std::string doing, std::string things, std::size_t total)
+    : terminal_(isatty(STDERR_FILENO) != 0), doing_(std::move(doing)), things_(std::move(things)), total_(total) {}
+
+CountLine::~CountLine() {
+  if (open_) fmt::print(stderr, "\n");
+}
+
+void CountLine::show(std::size_t done) {
+  if (seconds(last_) < (terminal_ ? 0.2 : 10.0) && !(done == total_ && terminal_)) return;
+  last_ = Clock::now();
+  const double speed = static_cast<double>(done) / std::max(seconds(begin_), 1e-9);
+  const double left = static_cast<double>(total_ - std::min(done, total_)) / std::max(speed, 1e-9);
+  fmt::print(stderr, "{}{}: {} of {} {} | {:.1f} {}/s | {:.0f} s left{}", terminal_ ? "\r" : "", doing_, done, total_,
+             things_, speed, things_, left, terminal_ ? "   " : "\n");
+  open_ = terminal_;
+}
+
 }  // namespace bessemer::launch

@@ -21,4 +21,20 @@ class ProgressLine {
   Clock::time_point begin_{}, last_{};
 };
 
+/// Likewise of things that are counted: "embed: 128 of 1000 texts".
+class CountLine {
+ public:
+  CountLine(std::string doing, std::string things, std::size_t total);
+  ~CountLine();
+  void show(std::size_t done);
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  const bool terminal_;
+  std::string doing_, things_;
+  std::size_t total_;
+  bool open_ = false;
+  Clock::time_point begin_ = Clock::now(), last_ = begin_;
+};
+
 }  // namespace bessemer::launch

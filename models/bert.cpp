@@ -41,12 +41,12 @@ constexpr double kMaskedShare = 0.15;
 struct Bert::Embed : Block {
   Embed(const ModelOptions& o, const parallel::Group& group, bool partial)
       : Block("embed"), tp(group), token("embed.token.weight", o, group), norm("embed.norm", o, partial),
-        dropout("embed", o.embedding_dropout), post(o.norm_place == NormPlace::kPost) {
+        dropout("embed", o.embedding_dropout), offset(o.position_offset), post(o.norm_place == NormPlace::kPost) {
     parameters_.push_back(&token.weight());
     const auto table = [&](const char* name, int64_t rows) {
       return whole(name, {rows, o.hidden}, {Init::kNormal, o.init_std}, partial);
     };
-    if (o.position == Position::kLearned) position = table("embed.position.weight", o.sequence);
+    if (o.position == Position::kLearned) position = table("embed.position.weight", offset + o.sequence);
     if (o.segments > 0) segment = table("embed.segment.weight", o.segments);
     for (Parameter* p : {&position, &segment}) {
       if (!p->name.empty()) parameters_.push_back(p);
@@ -58,8 +58,8 @@ struct Bert::Embed : Block {
     const int64_t ours = pass.sequence_parallel ? tp.rank() * x.size(0) : 0;
     const auto rows = [&](const at::Tensor& ids) { return ids.narrow(0, ours, x.size(0)); };
     if (position.value.defined()) {
-      x = pass.positions.defined() ? x + ops::embedding(rows(pass.positions), position.value)
-                                   : ops::add_positions(x, position.value, ours);
+      x = pass.positions.defined() ? x + ops::embedding(rows(pass.positions) + offset, position.value)
+                                   : ops::add_positions(x, position.value, offset + ours);
     }
     if (segment.value.defined()) {
       const auto ids = pass.segments.defined() ? pass.segments : at::zeros_like(pass.tokens);
@@ -74,6 +74,7 @@ struct Bert::Embed : Block {
   Parameter position, segment;
   StreamNorm norm;
   DropoutSite dropout;
+  int64_t offset;
   bool post;
 };
 
@@ -168,10 +169,15 @@ Bert::Bert(const ModelOptions& options, const parallel::Grid& grid, bool sequenc
 
 Bert::~Bert() = default;
 
-Pass Bert::run(const data::Batch& batch, const Context& context, const at::Tensor& predicted) {
+Pass Bert::prepared(const data::Batch& batch, const Context& context) const {
   Pass pass = pass_of(batch, context, options_, sequence_parallel_);
   pass.causal = false;
   if (batch.has("segments")) pass.segments = batch["segments"].t().contiguous();
+  return pass;
+}
+
+Pass Bert::run(const data::Batch& batch, const Context& context, const at::Tensor& predicted) {
+  Pass pass = prepared(batch, context);
   pass.predicted = predicted;
   embed_->run(pass);
   for (const auto& layer : layers_) run_layer(*layer, pass, options_.recompute);
@@ -221,9 +227,20 @@ void Bert::add_pair_loss(const data::Batch& batch, const Pass& whole, LossSum& l
       loss.sum + sum * (per_label > 0 ? per_label : static_cast<double>(loss.weight) / static_cast<double>(rows));
 }
 
-at::Tensor Bert::next_logits(const at::Tensor&, Cache&) { no_generation(); }
+at::Tensor Bert::hidden(const data::Batch& batch) {
+  const at::NoGradGuard no_gradients;
+  Pass pass = prepared(batch, {});
+  for (Block* block : blocks_) {
+    if (block != head_.get() && block != pooler_.get()) block->run(pass);
+  }
+  at::Tensor x = options_.norm_place == NormPlace::kPost ? pass.residual : head_->last(pass);
+  if (pass.sequence_parallel) x = parallel::gather_alike(x, tp_);
+  return x.transpose(0, 1).to(at::kFloat).contiguous();
+}
 
-std::unique_ptr<Cache> Bert::make_cache(int64_t, int64_t) { no_generation(); }
+at::Tensor Bert::next_logits(const at::Tensor&, const std::vector<Cache*>&) { no_generation(); }
+
+std::unique_ptr<Cache> Bert::make_cache(int64_t) { no_generation(); }
 
 ModelCost Bert::cost(int64_t micro_batch, at::ScalarType dtype) const {
   return transformer_cost(options_, parameters_, tp_, {device_, dtype, sequence_parallel_, micro_batch, kMaskedShare});

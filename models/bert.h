@@ -25,9 +25,10 @@ class Bert : public Model {
   LossSum loss(const data::Batch& batch, const Context& context) override;
   /// "logits", or with pair_head "prediction_logits" and "seq_relationship_logits" [b, 2].
   std::map<std::string, at::Tensor> outputs(const data::Batch& batch) override;
+  at::Tensor hidden(const data::Batch& batch) override;
   /// Errors: Error (64): it does not generate.
-  at::Tensor next_logits(const at::Tensor& tokens, Cache& cache) override;
-  std::unique_ptr<Cache> make_cache(int64_t batch, int64_t max_tokens) override;
+  at::Tensor next_logits(const at::Tensor& tokens, const std::vector<Cache*>& caches) override;
+  std::unique_ptr<Cache> make_cache(int64_t max_tokens) override;
   ModelCost cost(int64_t micro_batch, at::ScalarType dtype) const override;
 
   const std::vector<Block*>& blocks() const { return blocks_; }
@@ -37,6 +38,7 @@ class Bert : public Model {
   struct Layer;
   struct Head;
   struct Pooler;
+  Pass prepared(const data::Batch& batch, const Context& context) const;  ///< before the first block
   /// All blocks but the pooler; the logits of `predicted`, or of all positions, are in it.
   Pass run(const data::Batch& batch, const Context& context, const at::Tensor& predicted);
   void add_pair_loss(const data::Batch& batch, const Pass& whole, LossSum& loss) const;

@@ -15,16 +15,7 @@
 
 namespace bessemer::models {
 
-namespace {
-
-struct GptCache : Cache {
-  std::vector<KeyValues> layers;
-  int64_t length = 0;
-  int64_t capacity = 0;
-  int64_t batch = 0;
-};
-
-}  // namespace
+namespace {}  // namespace
 
 struct Gpt::Embed : Block {
   Embed(const ModelOptions& o, const parallel::Group& group, bool partial)
@@ -40,7 +31,7 @@ struct Gpt::Embed : Block {
     if (position.value.defined()) {
       const int64_t ours = pass.sequence_parallel ? tp.rank() * x.size(0) : 0;
       x = pass.positions.defined() ? x + ops::embedding(pass.positions.narrow(0, ours, x.size(0)), position.value)
-                                   : ops::add_positions(x, position.value, pass.first_position + ours);
+                                   : ops::add_positions(x, position.value, ours);
     }
     pass.residual = dropout(x, pass, tp);
   }
@@ -99,7 +90,7 @@ Gpt::Gpt(const ModelOptions& options, const parallel::Grid& grid, bool sequence_
 
 Gpt::~Gpt() = default;
 
-Pass Gpt::run(const data::Batch& batch, const Context& context) {
+Pass Gpt::prepared(const data::Batch& batch, const Context& context) const {
   Pass pass = pass_of(batch, context, options_, sequence_parallel_);
   const at::Tensor& tokens = batch["tokens"];
   const int64_t s = tokens.size(1), window = options_.window;
@@ -107,6 +98,11 @@ Pass Gpt::run(const data::Batch& batch, const Context& context) {
     const at::Tensor first = (at::arange(s, tokens.options()) - (window - 1)).clamp_min(0).expand_as(tokens);
     pass.starts = pass.starts.defined() ? at::maximum(pass.starts, first) : first.contiguous();
   }
+  return pass;
+}
+
+Pass Gpt::run(const data::Batch& batch, const Context& context) {
+  Pass pass = prepared(batch, context);
   embed_->run(pass);
   for (const auto& layer : layers_) run_layer(*layer, pass, options_.recompute);
   head_->run(pass);
@@ -139,23 +135,40 @@ std::map<std::string, at::Tensor> Gpt::outputs(const data::Batch& batch) {
   return {{"logits", flat.view({s, b, flat.size(1)}).transpose(0, 1).contiguous()}};
 }
 
-at::Tensor Gpt::next_logits(const at::Tensor& tokens, Cache& cache) {
+at::Tensor Gpt::hidden(const data::Batch& batch) {
   const c10::NoGradGuard no_gradients;
-  auto& kept = dynamic_cast<GptCache&>(cache);
+  Pass pass = prepared(batch, {});
+  for (Block* block : blocks_) {
+    if (block != head_.get()) block->run(pass);
+  }
+  at::Tensor x = head_->norm(pass);
+  if (pass.sequence_parallel) x = parallel::gather_alike(x, tp_);
+  return x.transpose(0, 1).to(at::kFloat).contiguous();
+}
+
+at::Tensor Gpt::next_logits(const at::Tensor& tokens, const std::vector<Cache*>& caches) {
+  const c10::NoGradGuard no_gradients;
   const int64_t n = tokens.size(1);
-  BESSEMER_CHECK(n >= 1 && kept.length + n <= kept.capacity && tokens.size(0) == kept.batch, "the cache holds ",
-                 kept.length, " of ", kept.capacity, " tokens for ", kept.batch, " rows; ", tokens.size(0), " x ", n,
-                 " more do not fit; make a larger cache");
+  BESSEMER_CHECK(n >= 1 && tokens.size(0) == static_cast<int64_t>(caches.size()), tokens.size(0), " rows of ", n,
+                 " tokens for ", caches.size(), " caches; each row has a cache of its own");
   Pass pass;
-  pass.first_position = kept.length;
-  pass.cache = &kept.layers;
   pass.tokens = tokens.t().contiguous();  // [n, b]
+  std::vector<int64_t> lengths;
+  for (Cache* cache : caches) {
+    auto& kept = dynamic_cast<RowCache&>(*cache);
+    BESSEMER_CHECK(kept.length + n <= kept.capacity, "a cache holds ", kept.length, " of ", kept.capacity, " tokens; ",
+                   n, " more do not fit; make a larger cache");
+    pass.caches.push_back(&kept);
+    lengths.push_back(kept.length);
+  }
+  const auto first = at::tensor(lengths, at::kLong).to(tokens.device());  // [b]
+  pass.positions = first.unsqueeze(0) + at::arange(n, tokens.options()).unsqueeze(1);
   embed_->run(pass);
   for (const auto& layer : layers_) layer->run(pass);
   pass.residual = pass.residual.narrow(0, n - 1, 1);
   pass.branch = pass.branch.narrow(0, n - 1, 1);
   head_->run(pass);  // [1, b, v / tp]
-  kept.length += n;
+  for (RowCache* kept : pass.caches) kept->length += n;
   return head_->matrix->gather(pass.logits[0]);
 }
 
@@ -163,13 +176,12 @@ ModelCost Gpt::cost(int64_t micro_batch, at::ScalarType dtype) const {
   return transformer_cost(options_, parameters_, tp_, {device_, dtype, sequence_parallel_, micro_batch});
 }
 
-std::unique_ptr<Cache> Gpt::make_cache(int64_t batch, int64_t max_tokens) {
+std::unique_ptr<Cache> Gpt::make_cache(int64_t max_tokens) {
   BESSEMER_CHECK(max_tokens <= options_.sequence, "a cache of ", max_tokens,
                  " tokens is longer than the model's sequence ", options_.sequence, "; ask for at most that");
-  auto cache = std::make_unique<GptCache>();
+  auto cache = std::make_unique<RowCache>();
   cache->capacity = max_tokens;
-  cache->batch = batch;
-  for (const auto& layer : layers_) cache->layers.push_back(layer->attention.make_cache(batch, max_tokens));
+  for (const auto& layer : layers_) cache->layers.push_back(layer->attention.make_cache(max_tokens));
   return cache;
 }
 

@@ -19,8 +19,9 @@ class Gpt : public Model {
   /// "loss_mask", where given, is 0 or 1.
   LossSum loss(const data::Batch& batch, const Context& context) override;
   std::map<std::string, at::Tensor> outputs(const data::Batch& batch) override;
-  at::Tensor next_logits(const at::Tensor& tokens, Cache& cache) override;
-  std::unique_ptr<Cache> make_cache(int64_t batch, int64_t max_tokens) override;
+  at::Tensor hidden(const data::Batch& batch) override;
+  at::Tensor next_logits(const at::Tensor& tokens, const std::vector<Cache*>& caches) override;
+  std::unique_ptr<Cache> make_cache(int64_t max_tokens) override;
   ModelCost cost(int64_t micro_batch, at::ScalarType dtype) const override;
 
   /// Embed, layer 0 ..., head: for whoever places hooks.
@@ -30,7 +31,8 @@ class Gpt : public Model {
   struct Embed;
   struct Layer;
   struct Head;
-  Pass run(const data::Batch& batch, const Context& context);  ///< all blocks; the logits are in it
+  Pass prepared(const data::Batch& batch, const Context& context) const;  ///< before the first block
+  Pass run(const data::Batch& batch, const Context& context);             ///< all blocks; the logits are in it
 
   parallel::Group tp_;
   at::Device device_;

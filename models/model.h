@@ -76,7 +76,7 @@ struct ModelCost {
   int64_t activation_bytes = 0;  ///< predicted peak of one rank for one micro-batch, above parameters and gradients
 };
 
-/// Keys and values of the tokens already seen, for generation; made and read by the model.
+/// Keys and values of the tokens of one row that were seen already, for generation; made and read by the model.
 class Cache {
  public:
   virtual ~Cache() = default;
@@ -92,10 +92,12 @@ class Model {
   /// What the model says of a batch, by Hugging Face's names, for whoever checks it: a causal model "logits", fp32
   /// [b, s, v] (whole vocabulary, no padding). No dropout, no gradients.
   virtual std::map<std::string, at::Tensor> outputs(const data::Batch& batch) = 0;
+  /// The stream that the head reads, fp32 [b, s, h]: what a text means. No dropout, no gradients.
+  virtual at::Tensor hidden(const data::Batch& batch) = 0;
   /// Logits of the last position, fp32 [b, v] (whole vocabulary, no padding), for tokens int64 [b, n] that follow what
-  /// `cache` holds; the cache grows by n. No gradients.
-  virtual at::Tensor next_logits(const at::Tensor& tokens, Cache& cache) = 0;
-  virtual std::unique_ptr<Cache> make_cache(int64_t batch, int64_t max_tokens) = 0;
+  /// `caches` hold, one of each row, of any lengths; each grows by n. No gradients.
+  virtual at::Tensor next_logits(const at::Tensor& tokens, const std::vector<Cache*>& caches) = 0;
+  virtual std::unique_ptr<Cache> make_cache(int64_t max_tokens) = 0;
   /// In the order in which forward uses them (gradients become ready in about the reverse order).
   std::vector<Parameter*> parameters() { return parameters_; }
   virtual ModelCost cost(int64_t micro_batch, at::ScalarType dtype) const = 0;

@@ -50,10 +50,11 @@ ModelOptions bert(int64_t layers, int64_t hidden, int64_t heads) {
   return o;
 }
 
-/// Liu et al. 2019: no sentence pairs, one segment, a byte-level vocabulary. Position p of ours is their p + 2.
+/// Liu et al. 2019: no sentence pairs, one segment, a byte-level vocabulary, a table of 514 positions of which the
+/// first two are no position's.
 ModelOptions roberta_base() {
   ModelOptions o = bert(12, 768, 12);
-  o.vocab = 50265, o.norm_eps = 1e-5, o.segments = 1;
+  o.vocab = 50265, o.norm_eps = 1e-5, o.segments = 1, o.position_offset = 2;
   return o;
 }
 
@@ -139,8 +140,13 @@ void check_family(const ModelOptions& o, Problems& p) {
   if (o.family == Family::kGpt) {
     p.unless(o.norm_place == NormPlace::kPre, "model.norm_place is post, but a gpt is built pre-norm; leave it out");
     p.unless(!o.pair_head, "model.pair_head is a bert's; leave it out");
+    p.unless(o.position_offset == 0, "model.position_offset is a bert's; leave it out");
   } else {
     p.unless(o.tied, "model.tied is no, but a bert's output matrix is its token embedding; leave it out");
+    p.unless(o.window == 0, "model.window is ", o.window, ", but every position of a bert sees all; leave it out");
+    p.unless(o.position_offset >= 0, "model.position_offset is ", o.position_offset, "; choose 0, or RoBERTa's 2");
+    p.unless(o.position == Position::kLearned || o.position_offset == 0, "model.position_offset ", o.position_offset,
+             " is of a table of learned positions; leave it out, or choose model.position=learned");
     p.unless(o.segments >= 0, "model.segments is ", o.segments, "; choose 2, or 0 for none");
     p.unless(!o.pair_head || o.segments >= 2, "model.pair_head needs model.segments of at least 2, not ", o.segments);
   }

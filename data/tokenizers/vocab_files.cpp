@@ -55,6 +55,22 @@ std::vector<std::pair<uint32_t, uint32_t>> read_merges(const std::string& path, 
   return merges;
 }
 
+/// RoBERTa's: the same vocabulary, its special tokens, <s> and </s> around a text; <mask> takes the space before it.
+/// Source: transformers, convert_slow_tokenizer.py, RobertaConverter.
+std::string roberta_json(ByteLevelBpe bpe, const Ids& ids) {
+  for (const char* name : {"<s>", "<pad>", "</s>", "<unk>", "<mask>"}) {
+    if (ids.contains(name)) bpe.special_tokens.emplace_back(name);
+  }
+  auto all = nlohmann::ordered_json::parse(byte_level_json(bpe, "gpt2"));
+  for (auto& token : all["added_tokens"]) token["lstrip"] = token["content"] == "<mask>";
+  all["post_processor"] = {{"type", "RobertaProcessing"},
+                           {"sep", {"</s>", ids.at("</s>")}},
+                           {"cls", {"<s>", ids.at("<s>")}},
+                           {"trim_offsets", true},
+                           {"add_prefix_space", false}};
+  return all.dump(2) + "\n";
+}
+
 }  // namespace
 
 std::unique_ptr<Tokenizer> open_gpt2(const std::string& folder) {
@@ -65,6 +81,8 @@ std::unique_ptr<Tokenizer> open_gpt2(const std::string& folder) {
     if (!bpe.tokens[id].empty()) ids.emplace(bpe.tokens[id], static_cast<uint32_t>(id));
   }
   bpe.merges = read_merges(folder + "/merges.txt", ids);
+  if (ids.contains("<s>") && ids.contains("</s>") && ids.contains("<mask>"))
+    return hf_tokenizer(roberta_json(std::move(bpe), ids), folder);
   if (ids.contains("<|endoftext|>")) bpe.special_tokens = {"<|endoftext|>"};
   return hf_tokenizer(byte_level_json(bpe, "gpt2"), folder);
 }

@@ -43,10 +43,10 @@ at::Tensor SelfAttention::operator()(const at::Tensor& x, const Pass& pass) cons
   if (!q_norm_.name.empty()) heads = normed(heads);
   if (rotary_) {
     heads = pass.positions.defined() ? ops::rotary(heads, pass.positions, rotation_, local_ + local_kv_)
-                                     : ops::rotary(heads, pass.first_position, rotation_, local_ + local_kv_);
+                                     : ops::rotary(heads, 0, rotation_, local_ + local_kv_);
   }
   qkv = heads.view(qkv.sizes());
-  if (pass.cache) return residual_(out_(cached(qkv, pass), pass), pass, tp_);
+  if (!pass.caches.empty()) return residual_(out_(cached(qkv, pass), pass), pass, tp_);
   ops::AttentionDropout dropout;
   if (dropout_.active(pass)) {
     dropout = {dropout_.p(), dropout_.key(pass), pass.first_row, tp_.rank() * local_, heads_};
@@ -64,25 +64,30 @@ at::Tensor SelfAttention::normed(const at::Tensor& heads) const {
 }
 
 at::Tensor SelfAttention::cached(const at::Tensor& qkv, const Pass& pass) const {
-  KeyValues& kept = (*pass.cache)[static_cast<size_t>(layer_)];
-  const int64_t s = qkv.size(0), b = qkv.size(1), seen = pass.first_position + s;
+  const int64_t s = qkv.size(0), b = qkv.size(1);
   const auto split =
       qkv.view({s, b, local_ + 2 * local_kv_, width_}).split_with_sizes({local_, local_kv_, local_kv_}, 2);
-  kept.keys.narrow(0, pass.first_position, s).copy_(split[1]);
-  kept.values.narrow(0, pass.first_position, s).copy_(split[2]);
-  if (window_ == 0 || seen <= window_)
-    return ops::attention(split[0], kept.keys.narrow(0, 0, seen), kept.values.narrow(0, 0, seen), {});
   std::vector<at::Tensor> rows;
-  for (int64_t i = 0; i < s; ++i) {  // each query has a window of its own
-    const int64_t end = pass.first_position + i + 1, begin = std::max<int64_t>(0, end - window_);
-    rows.push_back(ops::attention(split[0].narrow(0, i, 1), kept.keys.narrow(0, begin, end - begin),
-                                  kept.values.narrow(0, begin, end - begin), {}));
+  for (int64_t row = 0; row < b; ++row) {  // each by itself: rows are of any lengths, and see what they see alone
+    const RowCache& cache = *pass.caches[static_cast<size_t>(row)];
+    const KeyValues& kept = cache.layers[static_cast<size_t>(layer_)];
+    const auto of_row = [&](const at::Tensor& x) { return x.narrow(1, row, 1); };
+    kept.keys.narrow(0, cache.length, s).copy_(of_row(split[1]));
+    kept.values.narrow(0, cache.length, s).copy_(of_row(split[2]));
+    const int64_t end = cache.length + s, begin = window_ > 0 ? std::max<int64_t>(0, cache.length + 1 - window_) : 0;
+    ops::AttentionMask mask;
+    if (s > 1 && window_ > 0 && end - begin > window_) {  // each query has a window of its own
+      const auto first = at::arange(s, pass.tokens.options()) + (cache.length + 1 - window_ - begin);
+      mask.starts = first.clamp_min(0).unsqueeze(0);
+    }
+    rows.push_back(ops::attention(of_row(split[0]), kept.keys.narrow(0, begin, end - begin),
+                                  kept.values.narrow(0, begin, end - begin), mask));
   }
-  return at::cat(rows, 0);
+  return at::cat(rows, 1);
 }
 
-KeyValues SelfAttention::make_cache(int64_t batch, int64_t max_tokens) const {
-  const auto make = [&] { return at::empty({max_tokens, batch, local_kv_, width_}, qkv_.memory()); };
+KeyValues SelfAttention::make_cache(int64_t max_tokens) const {
+  const auto make = [&] { return at::empty({max_tokens, 1, local_kv_, width_}, qkv_.memory()); };
   return {make(), make()};
 }
 

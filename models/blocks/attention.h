@@ -18,7 +18,7 @@ class SelfAttention {
   SelfAttention(const std::string& prefix, int64_t layer, const ModelOptions& options, const parallel::Group& tp,
                 bool sequence_parallel);
   at::Tensor operator()(const at::Tensor& x, const Pass& pass) const;  ///< [s, b, h] -> [s, b, h]; or s / tp both
-  KeyValues make_cache(int64_t batch, int64_t max_tokens) const;
+  KeyValues make_cache(int64_t max_tokens) const;
   void list(std::vector<Parameter*>& out);
 
  private:

@@ -11,26 +11,32 @@
 
 namespace bessemer::models {
 
-/// Keys and values that one attention layer keeps for generation: [max_tokens, b, a_kv / tp, d].
+/// Keys and values that one attention layer keeps of one row for generation: [max_tokens, 1, a_kv / tp, d].
 struct KeyValues {
   at::Tensor keys;
   at::Tensor values;
 };
 
+/// What all attention layers keep of one row.
+struct RowCache : Cache {
+  std::vector<KeyValues> layers;
+  int64_t length = 0;    ///< tokens that it holds
+  int64_t capacity = 0;  ///< max_tokens
+};
+
 /// One trip through the blocks: what they are told, and what each leaves for the next.
 struct Pass {
   Context context;
-  int64_t first_row = 0;       ///< global row of the micro-batch's first
-  int64_t first_position = 0;  ///< tokens that the cache holds already
+  int64_t first_row = 0;  ///< global row of the micro-batch's first
   bool sequence_parallel = false;
   bool causal = true;
-  std::vector<KeyValues>* cache = nullptr;  ///< one per layer; null in training
+  std::vector<RowCache*> caches;  ///< one per row; empty where nothing is kept
 
   at::Tensor tokens;  ///< int64 [s, b]
   at::Tensor
       starts;  ///< int64 [b, s]: the first position that each one sees (its document's, its window's); undefined: 0
   at::Tensor ends;       ///< int64 [b, s]: where the prefix ends that it sees whole; undefined: none
-  at::Tensor positions;  ///< int64 [s, b]: within the document; undefined: first_position + i
+  at::Tensor positions;  ///< int64 [s, b]: within the document; undefined: i
   at::Tensor segments;   ///< bert: int64 [s, b]; undefined: all 0
   at::Tensor predicted;  ///< bert: int64 [n], where in [s * b] the head looks; undefined: everywhere
   at::Tensor residual;   ///< the residual stream [s, b, h], or [s / tp, b, h] under sequence parallelism

@@ -11,7 +11,7 @@ struct AttentionMask {
   bool causal = true;
   /// Documents in a row (self-attention only): int64 [b, s], starts[r, i] is where the document of position i of row r
   /// begins. A query sees no key before that, and, where not causal, none of a later document. Undefined: one document.
-  /// Causal: any first key that a query sees, never falling along a row (a window that slides).
+  /// Causal: any first key that a query sees, never falling along a row (a window that slides), also where s_k > s_q.
   at::Tensor starts = {};
   /// Prefixes that all of their document sees (causal self-attention only): int64 [b, s], a query i of row r sees keys
   /// before ends[r, i], too; never falling along a row. Undefined: none.

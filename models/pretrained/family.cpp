@@ -10,7 +10,7 @@
 namespace bessemer::models::pretrained {
 
 const std::vector<Family>& families() {
-  static const std::vector<Family> all{gpt2(), llama(), mistral(), qwen2(), qwen3(), bert()};
+  static const std::vector<Family> all{gpt2(), llama(), mistral(), qwen2(), qwen3(), bert(), roberta()};
   return all;
 }
 

@@ -37,7 +37,8 @@ struct Family {
   /// \param config  config.json. Errors: Error (65) naming a field that is missing, or that asks for what we do not
   ///                have. Fields that only tell how to train or generate are not looked at.
   ModelOptions (*options)(const nlohmann::json& config);
-  /// config.json for a resolved shape, complete but for the dtype, and for `architectures` where that is `architecture`.
+  /// config.json for a resolved shape, complete but for the dtype, and for `architectures` where that is
+  /// `architecture`.
   nlohmann::ordered_json (*config)(const ModelOptions& options);
   /// "" where the class can hold the (resolved) shape, else what of it it cannot.
   std::string (*obstacle)(const ModelOptions& options);
@@ -63,5 +64,6 @@ Family llama();
 Family mistral();
 Family qwen2();
 Family qwen3();
+Family roberta();
 
 }  // namespace bessemer::models::pretrained

@@ -228,7 +228,20 @@ TEST_F(Commands, RefuseWithTheirWholeNameAndNothingOnStdout) {
            {{"generate", "--model", dir, "--prompt", "\u00dc"}, 65, "is not among the 25 characters"},
            {{"generate", "--model", dir, "--prompt", "the", "--temperature", "-1"}, 64, "temperature is -1"},
            {{"generate", "--model", dir, "--prompt", "the", "--tokns", "3"}, 64, "did you mean --tokens?"},
-           {{"generate", "--model", dir}, 64, "--prompt TEXT is missing"},
+           {{"generate", "--model", dir}, 64, "give either --prompt TEXT or --input FILE"},
+           {{"generate", "--model", dir, "--prompt", "the", "--out", "x"},
+            64,
+            "--out is where the lines of --input go"},
+           {{"generate", "--model", dir, "--prompt", "the", "--repetition-penalty", "0"},
+            64,
+            "repetition-penalty is 0"},
+           {{"generate", "--model", dir, "--prompt", "the", "--parallel.tp", "2"}, 64, "start it with mpirun -n 2"},
+           {{"generate", "--model", dir, "--prompt", "the", "--stop", ""}, 64, "--stop is empty"},
+           {{"generate", "--model", dir, "--input", files_.dir("none")}, 65, "there is no such file"},
+           {{"embed", "--model", dir, "--input", files_.ini(), "--out", files_.dir("x.csv")}, 64, "choose a name that"},
+           {{"embed", "--model", dir, "--input", files_.ini(), "--out", files_.dir("x.npy"), "--pool", "cls"},
+            64,
+            "--pool cls is for a bert"},
            {{"eval", "--model", dir, "--data", files_.data(), "--split", "test"}, 65, "no shards of split 'test'"},
            {{"eval", "--model", dir, "--data", files_.dir("none")}, 65, "none"},
            {{"data", "info", files_.dir("none")}, 65, "in: bessemer data info\n"},
@@ -242,7 +255,7 @@ TEST_F(Commands, RefuseWithTheirWholeNameAndNothingOnStdout) {
   const auto ended =
       files_.run(tests::under_mpirun(2, {tests::kBinary, "generate", "--model", dir, "--prompt", "the"}));
   EXPECT_EQ(ended.code, 64) << ended.text;
-  EXPECT_THAT(ended.text, HasSubstr("works in one process"));
+  EXPECT_THAT(ended.text, HasSubstr("parallel.tp"));
 }
 
 TEST_F(Commands, PlanAndTrainRefuseAlikeAndAgreeOnTheLayout) {

@@ -174,9 +174,23 @@ TEST(PretrainedNames, AreRefusedByTheBinaryWhereNobodyExplainsThem) {
   EXPECT_NE(resumed.code, 0);
 }
 
+TEST(PretrainedRoberta, CountsPositionsAsTheReferenceOrRefuses) {
+  const tests::TemporaryDirectory files;
+  const auto logits = [&](const std::string& ids) {
+    return tests::Process({kBinary, "logits", "--model", tests::kSourceDir + "/tests/oracles/hf/roberta", "--ids", ids,
+                           "--out", files.file("out.safetensors")},
+                          files.file("log"))
+        .wait();
+  };
+  EXPECT_EQ(logits("5,6,7").code, 0);
+  const auto refused = logits("5,1,7");
+  EXPECT_EQ(refused.code, 65);
+  EXPECT_THAT(refused.text, HasSubstr("the padding 1 is not just where attention_mask has 0"));
+}
+
 INSTANTIATE_TEST_SUITE_P(Oracle, PretrainedModel,
-                         testing::Values("gpt2", "llama", "llama-tied", "llama-3", "mistral", "qwen2", "qwen3",
-                                         "bert"));
+                         testing::Values("gpt2", "llama", "llama-tied", "llama-3", "mistral", "qwen2", "qwen3", "bert",
+                                         "roberta"));
 
 }  // namespace
 }  // namespace bessemer::launch

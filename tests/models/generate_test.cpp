@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "parallel/error.h"
 #include "tests/models/gpt_cases.h"
 
@@ -77,8 +79,8 @@ TEST(Generate, WithACacheEqualsWithoutUpToTheSequence) {
   std::vector<int64_t> text = {5, 6};
   const auto cached = generate(*model, text, o);
   for (const int64_t token : cached) {
-    auto fresh = model->make_cache(1, small().sequence);
-    const at::Tensor logits = model->next_logits(at::tensor(text, at::kLong).unsqueeze(0), *fresh);
+    auto fresh = model->make_cache(small().sequence);
+    const at::Tensor logits = model->next_logits(at::tensor(text, at::kLong).unsqueeze(0), {fresh.get()});
     ASSERT_EQ(logits.argmax().item<int64_t>(), token) << "after " << text.size();
     text.push_back(token);
   }
@@ -94,8 +96,9 @@ TEST(Generate, GoesOnWithTheNewestHalfWhereTheWindowIsFull) {
   const auto text = generate(*model, prompt, o);
   std::vector<int64_t> half(prompt.end() - (s / 2 - 1), prompt.end());
   half.push_back(text[0]);
-  auto fresh = model->make_cache(1, s);
-  EXPECT_EQ(model->next_logits(at::tensor(half, at::kLong).unsqueeze(0), *fresh).argmax().item<int64_t>(), text[1]);
+  auto fresh = model->make_cache(s);
+  EXPECT_EQ(model->next_logits(at::tensor(half, at::kLong).unsqueeze(0), {fresh.get()}).argmax().item<int64_t>(),
+            text[1]);
 }
 
 TEST(Generate, StopsAtTheStopTokenAndWhereTheCallerSaysSo) {
@@ -104,11 +107,69 @@ TEST(Generate, StopsAtTheStopTokenAndWhereTheCallerSaysSo) {
   o.tokens = 10;
   const std::vector<int64_t> prompt = {3};
   const auto text = generate(*model, prompt, o);
-  o.stop = text[4];
-  const auto first = std::find(text.begin(), text.end(), o.stop);
+  o.ends = {36, text[4]};
+  const auto first = std::find_if(text.begin(), text.end(), [&](int64_t t) { return t == 36 || t == text[4]; });
   EXPECT_EQ(generate(*model, prompt, o), std::vector<int64_t>(text.begin(), first));
-  o.stop = -1;
+  o.ends.clear();
   EXPECT_EQ(generate(*model, prompt, o, [](int64_t) { return false; }), std::vector<int64_t>{text[0]});
+}
+
+TEST(Generate, RowsTogetherBecomeWhatEachBecomesAlone) {
+  ModelOptions llama = small();
+  llama.position = Position::kRotary, llama.kv_heads = 2, llama.norm = Norm::kRmsNorm, llama.window = 5;
+  const std::vector<std::vector<int64_t>> prompts = {{3}, {1, 2, 3, 4, 5, 6, 7}, {36, 0}, {5, 5, 5, 9}, {8}};
+  for (const auto& shape : {small(), llama}) {
+    auto model = build(shape);
+    for (const double temperature : {0.0, 1.0}) {
+      SamplingOptions o;
+      o.temperature = temperature, o.tokens = 40, o.repetition_penalty = 1.2;  // longer than the model's sequence
+      o.ends = {generate(*model, prompts[1], o)[17]};
+      std::vector<std::vector<int64_t>> texts(prompts.size());
+      std::vector<size_t> ended;
+      RowEvents events;
+      events.on_token = [&](size_t row, int64_t token) { return texts[row].push_back(token), true; };
+      events.on_end = [&](size_t row) { ended.push_back(row); };
+      generate(*model, prompts, o, 3, events);
+      for (size_t row = 0; row < prompts.size(); ++row) EXPECT_EQ(texts[row], generate(*model, prompts[row], o)) << row;
+      EXPECT_LT(texts[1].size(), 40u);
+      std::sort(ended.begin(), ended.end());
+      EXPECT_EQ(ended, (std::vector<size_t>{0, 1, 2, 3, 4}));
+    }
+  }
+}
+
+TEST(Generate, WithAWindowAndACacheEqualsWithoutACache) {
+  ModelOptions shape = small();
+  shape.position = Position::kRotary, shape.window = 4;
+  auto model = build(shape);
+  SamplingOptions o;
+  o.temperature = 0.0, o.tokens = shape.sequence - 7;
+  std::vector<int64_t> text = {5, 6, 7, 8, 9, 10, 11};  // longer than the window
+  for (const int64_t token : generate(*model, text, o)) {
+    data::Batch batch;
+    batch.tensors["tokens"] = at::tensor(text, at::kLong).unsqueeze(0);
+    const at::Tensor all = model->outputs(batch).at("logits")[0];
+    EXPECT_EQ(all[-1].argmax().item<int64_t>(), token) << "after " << text.size();
+    text.push_back(token);
+  }
+}
+
+TEST(PenalizeRepetition, DividesWhatIsPositiveAndMultipliesWhatIsNot) {
+  std::vector<float> logits = {1.0f, -1.0f, 3.0f, -3.0f};
+  penalize_repetition(logits, {true, true, false, false}, 2.0);
+  EXPECT_EQ(logits, (std::vector<float>{0.5f, -2.0f, 3.0f, -3.0f}));
+}
+
+TEST(Generate, PenalizesWhatPromptAndTextHold) {
+  auto model = build(small());
+  SamplingOptions o;
+  o.temperature = 0.0, o.tokens = small().sequence - 2, o.repetition_penalty = 1e6;
+  const std::vector<int64_t> prompt = {3, 4};
+  const auto text = generate(*model, prompt, o);  // so strong that no token comes twice while positive logits are left
+  std::vector<int64_t> all(prompt);
+  all.insert(all.end(), text.begin(), text.end());
+  std::sort(all.begin(), all.end());
+  EXPECT_EQ(std::adjacent_find(all.begin(), all.end()), all.end());
 }
 
 TEST(Generate, RefusesWhatMakesNoSense) {
@@ -119,6 +180,9 @@ TEST(Generate, RefusesWhatMakesNoSense) {
   EXPECT_THROW(generate(*model, good, options(-1.0)), Error);
   EXPECT_THROW(generate(*model, good, options(1.0, -1)), Error);
   EXPECT_THROW(generate(*model, good, options(1.0, 0, 0.0)), Error);
+  SamplingOptions penalty;
+  penalty.repetition_penalty = 0.0;
+  EXPECT_THROW(generate(*model, good, penalty), Error);
   SamplingOptions zero;
   zero.tokens = 0;
   EXPECT_TRUE(generate(*model, good, zero).empty());

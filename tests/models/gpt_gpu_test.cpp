@@ -47,11 +47,17 @@ TEST(GptOnGpu, NextLogitsEqualTheCpusHoweverTheTokensCome) {
     auto cpu = build(o);
     auto gpu = copy_to_gpu(*cpu, at::kFloat);
     const at::Tensor tokens = random_batch(o, 2, o.sequence)["tokens"];
-    auto on_cpu = cpu->make_cache(2, o.sequence), on_gpu = gpu->make_cache(2, o.sequence);
+    const auto caches = [&](auto& model) {
+      std::vector<std::unique_ptr<Cache>> two;
+      for (int i = 0; i < 2; ++i) two.push_back(model->make_cache(o.sequence));
+      return two;
+    };
+    const auto on_cpu = caches(cpu), on_gpu = caches(gpu);
     int64_t seen = 0;
     for (const int64_t n : {5, 1, 1, 3}) {
       const at::Tensor part = tokens.narrow(1, seen, n);
-      const at::Tensor want = cpu->next_logits(part, *on_cpu), got = gpu->next_logits(part.to(at::kCUDA), *on_gpu);
+      const at::Tensor want = cpu->next_logits(part, {on_cpu[0].get(), on_cpu[1].get()});
+      const at::Tensor got = gpu->next_logits(part.to(at::kCUDA), {on_gpu[0].get(), on_gpu[1].get()});
       seen += n;
       EXPECT_LE((got.cpu() - want).abs().max().item<double>(), 1e-4 * want.abs().max().item<double>()) << seen;
     }

@@ -104,21 +104,62 @@ TEST_P(GptVariant, DocumentsSideBySideAreAsEachAlone) {
   expect_close(gradients(*model), alone, 1e-5);
 }
 
+TEST_P(GptVariant, HiddenStatesTimesTheOutputMatrixAreTheLogits) {
+  const ModelOptions& o = GetParam().options;
+  auto model = build(o);
+  const auto batch = random_batch(o, 2, o.sequence);
+  const at::Tensor hidden = model->hidden(batch), want = model->outputs(batch).at("logits");
+  EXPECT_EQ(hidden.sizes(), (std::vector<int64_t>{2, o.sequence, o.hidden}));
+  const auto all = weights(*model);
+  const at::Tensor got = at::linear(hidden, all.at(o.tied ? "embed.token.weight" : "head.weight"));
+  EXPECT_LE((got - want).abs().max().item<double>(), 1e-5 * want.abs().max().item<double>());
+}
+
 TEST_P(GptVariant, NextLogitsAreTheLastOfThePlainModelHoweverTheTokensCome) {
   const ModelOptions& o = GetParam().options;
   auto model = build(o);
   const Reference reference(o, weights(*model));
   const at::Tensor tokens = random_batch(o, 2, o.sequence)["tokens"];
-  auto cache = model->make_cache(2, o.sequence);
+  const auto first = model->make_cache(o.sequence), second = model->make_cache(o.sequence);
   int64_t seen = 0;
   for (const int64_t n : {5, 1, 1, 3, 2}) {
-    const at::Tensor got = model->next_logits(tokens.narrow(1, seen, n), *cache);
+    const at::Tensor got = model->next_logits(tokens.narrow(1, seen, n), {first.get(), second.get()});
     seen += n;
     const at::Tensor want = reference.logits(tokens.narrow(1, 0, seen)).select(1, seen - 1);
     ASSERT_EQ(got.sizes(), want.sizes());
     EXPECT_LE((got - want).abs().max().item<double>(), 1e-5 * want.abs().max().item<double>()) << seen;
   }
-  EXPECT_THROW(model->next_logits(tokens.narrow(1, 0, 1), *cache), Error);
+  EXPECT_THROW(model->next_logits(tokens.narrow(1, 0, 1), {first.get(), second.get()}), Error);
+  EXPECT_THROW(model->next_logits(tokens.narrow(1, 0, 1), {model->make_cache(o.sequence).get()}), Error);
+}
+
+TEST_P(GptVariant, RowsOfAnyLengthsGoOnTogetherAsEachAlone) {
+  const ModelOptions& o = GetParam().options;
+  auto model = build(o);
+  const at::Tensor tokens = random_batch(o, 3, o.sequence)["tokens"];
+  const std::vector<int64_t> lengths{1, 7, 4};
+  std::vector<std::unique_ptr<Cache>> together, alone;
+  std::vector<Cache*> all;
+  for (int64_t row = 0; row < 3; ++row) {
+    for (auto* caches : {&together, &alone}) {
+      caches->push_back(model->make_cache(o.sequence));
+      const auto n = lengths[static_cast<size_t>(row)];
+      model->next_logits(tokens.narrow(0, row, 1).narrow(1, 0, n), {caches->back().get()});
+    }
+    all.push_back(together.back().get());
+  }
+  for (int64_t i = 0; i < 4; ++i) {
+    std::vector<at::Tensor> next;
+    for (int64_t row = 0; row < 3; ++row)
+      next.push_back(tokens.narrow(0, row, 1).narrow(1, lengths[static_cast<size_t>(row)] + i, 1));
+    const at::Tensor got = model->next_logits(at::cat(next), all);
+    for (size_t row = 0; row < 3; ++row) {
+      const at::Tensor want = model->next_logits(next[row], {alone[row].get()})[0];
+      EXPECT_LE((got[static_cast<int64_t>(row)] - want).abs().max().item<double>(),
+                1e-5 * want.abs().max().item<double>())
+          << row << " " << i;
+    }
+  }
 }
 
 INSTANTIATE_TEST_SUITE_P(All, GptVariant, testing::ValuesIn(cases()),

@@ -69,6 +69,16 @@ TEST(Problems, RotaryNeedsHeadsOfEvenWidth) {
   EXPECT_THAT(problems(o, 1, false), ElementsAre(HasSubstr("odd width 3")));
 }
 
+TEST(Problems, OfOneFamilyAreNotSilentlyIgnoredByTheOther) {
+  ModelOptions bert = preset("bert-tiny"), gpt = preset("tiny");
+  bert.window = 8;
+  EXPECT_THAT(problems(bert, 1, false), ElementsAre(HasSubstr("model.window is 8")));
+  bert.window = 0, bert.position_offset = 2, bert.position = Position::kRotary;
+  EXPECT_THAT(problems(bert, 1, false), ElementsAre(HasSubstr("model.position_offset 2 is of a table")));
+  gpt.position_offset = 2;
+  EXPECT_THAT(problems(gpt, 1, false), ElementsAre(HasSubstr("model.position_offset is a bert's")));
+}
+
 TEST(Problems, ZeroNegativeAndNotANumberAreRefused) {
   ModelOptions o;
   o.layers = 0, o.heads = -1, o.dropout = std::nan(""), o.init_std = std::nan("");

@@ -30,6 +30,9 @@ CASES = {
     "bert": lambda: hf.BertForPreTraining(hf.BertConfig(vocab_size=VOCAB, hidden_size=18, num_hidden_layers=2, num_attention_heads=2,
                                                         intermediate_size=22, max_position_embeddings=16, hidden_dropout_prob=0,
                                                         attention_probs_dropout_prob=0, layer_norm_eps=3e-4)),
+    "roberta": lambda: hf.RobertaForMaskedLM(hf.RobertaConfig(vocab_size=VOCAB, hidden_size=18, num_hidden_layers=2, num_attention_heads=2,
+                                                              intermediate_size=22, max_position_embeddings=18, hidden_dropout_prob=0, type_vocab_size=1,
+                                                              attention_probs_dropout_prob=0, layer_norm_eps=3e-4, pad_token_id=1)),
     "llama-3": lambda: hf.LlamaForCausalLM(hf.LlamaConfig(**LLAMA, attention_bias=True, rms_norm_eps=2e-4, **rope(
         500.0, rope_type="llama3", factor=8.0, low_freq_factor=0.5, high_freq_factor=2.0, original_max_position_embeddings=12))),
     "mistral": lambda: hf.MistralForCausalLM(hf.MistralConfig(**LLAMA | {"head_dim": 6}, **rope(5000.0), rms_norm_eps=2e-4, sliding_window=4)),
@@ -68,12 +71,17 @@ def make(name, directory):
     labels = ids.clone()
     labels[torch.rand(BATCH, SEQ, generator=g) < 0.1] = -100
     inputs = {"input_ids": ids, "labels": labels}
-    if name == "bert":
-        ends = torch.tensor([SEQ, SEQ - 3]).unsqueeze(1)
-        mask = (torch.arange(SEQ) < ends).long()
+    if name in ("bert", "roberta"):
+        places = torch.arange(SEQ).expand(BATCH, SEQ)
+        mask = (places < torch.tensor([[SEQ], [SEQ - 3]])).long()
+        if name == "roberta":  # positions count from the first token that is not padding: rows may begin with it, too
+            mask[0, :2] = 0
+            ids[ids == model.config.pad_token_id] = 2
+            ids[mask == 0] = labels[mask == 0] = model.config.pad_token_id
         labels[(torch.rand(BATCH, SEQ, generator=g) < 0.5) | (mask == 0)] = -100
-        inputs |= {"attention_mask": mask, "token_type_ids": (torch.arange(SEQ) >= 5).long().repeat(BATCH, 1) * mask,
-                   "next_sentence_label": torch.tensor([1, 0])}
+        inputs |= {"attention_mask": mask}
+    if name == "bert":
+        inputs |= {"token_type_ids": (places >= 5).long() * mask, "next_sentence_label": torch.tensor([1, 0])}
     model.save_pretrained(directory)
     if os.path.exists(f"{directory}/generation_config.json"):
         os.remove(f"{directory}/generation_config.json")

@@ -28,8 +28,9 @@ class ToyModel : public models::Model {
     return {sum * loss_factor, batch["targets"].numel(), batch["targets"].numel(), {}};
   }
   std::map<std::string, at::Tensor> outputs(const data::Batch&) override { return {}; }
-  at::Tensor next_logits(const at::Tensor&, models::Cache&) override { return {}; }
-  std::unique_ptr<models::Cache> make_cache(int64_t, int64_t) override { return nullptr; }
+  at::Tensor hidden(const data::Batch&) override { return {}; }
+  at::Tensor next_logits(const at::Tensor&, const std::vector<models::Cache*>&) override { return {}; }
+  std::unique_ptr<models::Cache> make_cache(int64_t) override { return nullptr; }
   models::ModelCost cost(int64_t, at::ScalarType) const override { return {}; }
 
   double loss_factor = 1;  ///< inf or nan: a step that breaks

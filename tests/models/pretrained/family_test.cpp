@@ -118,7 +118,7 @@ TEST(Pretrained, EveryFamilyReadsTheConfigItWrites) {
   qwen2.attention_bias = AttentionBias::kQkv;
   qwen3.qk_norm = true, qwen3.head_dim = 96;
   for (const auto& options : {resolve(gpt2), resolve(llama), resolve(scaled), resolve(mistral), resolve(qwen2),
-                              resolve(qwen3), resolve(preset("bert-base"))}) {
+                              resolve(qwen3), resolve(preset("bert-base")), resolve(preset("roberta-base"))}) {
     const Family& family = family_for(options);
     const json config = family.config(options);
     const auto again = resolve(family_of(config, "again").options(config));
@@ -130,6 +130,8 @@ TEST(Pretrained, EveryFamilyReadsTheConfigItWrites) {
     EXPECT_EQ(again.tied, options.tied);
     EXPECT_EQ(again.head_dim, options.head_dim);
     EXPECT_EQ(again.window, options.window);
+    EXPECT_EQ(again.position_offset, options.position_offset);
+    EXPECT_EQ(again.sequence, options.sequence);
     EXPECT_EQ(again.qk_norm, options.qk_norm);
     EXPECT_EQ(again.attention_bias, options.attention_bias);
     EXPECT_EQ(again.rope_factor, options.rope_factor);
@@ -149,7 +151,7 @@ TEST(Pretrained, AShapeThatNoClassHoldsIsRefusedWithTheReasons) {
     EXPECT_THAT(error.what(), testing::AllOf(HasSubstr("GPT2LMHeadModel: model.position is not learned"),
                                              HasSubstr("LlamaForCausalLM: model.norm is not rmsnorm")));
   }
-  expect_refused({{"model_type", "mamba"}}, "known are gpt2, llama, mistral, qwen2, qwen3, bert");
+  expect_refused({{"model_type", "mamba"}}, "known are gpt2, llama, mistral, qwen2, qwen3, bert, roberta");
 }
 
 TEST(Pretrained, BiasesThatAModelHasNotAreZeroInTheFile) {
