@@ -193,10 +193,18 @@ Moment moment_of(const Arguments& arguments, const std::string& run, int64_t ste
   return {config, std::move(data), std::move(stream)};
 }
 
-/// Its documents, each with how much of it counts. `masked`: counted tokens are to be predicted where they stand, not
-/// from the ones before.
-void show_row(const Arguments& arguments, const data::Tokenizer& tokenizer, const json& place, const data::Rows& rows,
-              std::size_t at, bool masked) {
+/// The rows of a step as the model sees them.
+struct Seen {
+  data::Rows rows;
+  std::vector<int64_t> truth;  ///< tokens before some were masked; empty: none were
+};
+
+/// Its documents, each with how much of it counts. Masked tokens are to be predicted where they stand, others from the
+/// ones before.
+void show_row(const Arguments& arguments, const data::Tokenizer& tokenizer, const json& place, const Seen& seen,
+              std::size_t at) {
+  const data::Rows& rows = seen.rows;
+  const bool masked = !seen.truth.empty();
   const auto s = static_cast<std::size_t>(rows.sequence);
   const std::span<const int64_t> tokens = std::span(rows.tokens).subspan(at * (s + 1), s + 1);
   const auto starts = rows.starts.empty() ? std::span<const int64_t>() : std::span(rows.starts).subspan(at * s, s);
@@ -224,6 +232,9 @@ void show_row(const Arguments& arguments, const data::Tokenizer& tokenizer, cons
                                 {"ids", ids},
                                 {masked ? "shown" : "loss_mask", mask},
                                 {"text", text_of(tokenizer, ids)}});
+    auto& document = out["documents"].back();
+    if (masked) document["truth"] = std::span(seen.truth).subspan(at * (s + 1) + begin, end - begin);
+    if (!rows.segments.empty()) document["segments"] = std::span(rows.segments).subspan(at * s + begin, end - begin);
     begin = end;
   }
   if (arguments.flag("json")) return print(out);
@@ -253,9 +264,12 @@ void show_step(const Arguments& arguments, const std::string& run, int64_t step)
   const auto batch = trainer::batch_of(config.train);
   const int64_t share = batch.at(step - 1) / part.dp_size;
   data::Loader loader(data.corpora(), stream, {part.dp_rank, part.dp_size, share, batch, 1}, step - 1);
-  data::Rows rows = loader.next();
-  const bool masked = config.data.objective == data::ObjectiveKind::kMasked;
-  if (masked) data::mask_rows(data::make_masking(config.data, *tokenizer), config.run.seed, rows);
+  Seen seen{loader.next(), {}};
+  data::Rows& rows = seen.rows;
+  if (config.data.objective == data::ObjectiveKind::kMasked) {
+    seen.truth = rows.tokens;
+    data::mask_rows(data::make_masking(config.data, *tokenizer), config.run.seed, rows);
+  }
   if (config.data.objective == data::ObjectiveKind::kPrefix) data::add_prefixes(config.run.seed, rows);
   stream.skip(part.dp_rank * share);
   const int64_t cut = data::Ramp(config.train.sequence_ramp, rows.sequence).at(step - 1);
@@ -268,7 +282,7 @@ void show_step(const Arguments& arguments, const std::string& run, int64_t step)
               {"epoch", stream.epoch(row)},
               {"row_of_source", stream.window(row)},
               {"sequence", cut}},
-             rows, at, masked);
+             seen, at);
   }
 }
 

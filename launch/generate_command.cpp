@@ -246,6 +246,7 @@ int speak(const Arguments& a, Loaded loaded, bool first_rank) {
                       " holds no tokenizer; it cannot read a prompt");
   speaker.tokenizer = data::load_tokenizer(speaker.loaded.tokenizer);
   auto& s = speaker.sampling;
+  s.prefix = speaker.loaded.config.data.objective == data::ObjectiveKind::kPrefix;
   s.tokens = a.count("tokens"), s.temperature = a.real("temperature"), s.seed = a.seed("seed");
   s.top_k = a.count("top-k"), s.top_p = a.fraction("top-p"), s.repetition_penalty = a.real("repetition-penalty");
   s.ends = end_tokens(speaker.loaded, *speaker.tokenizer);

@@ -59,7 +59,7 @@ class Row {
  public:
   Row(Model& model, std::span<const int64_t> prompt, const SamplingOptions& options)
       : model_(&model), options_(&options), capacity_(model.options().sequence), pending_(newest(prompt, capacity_)),
-        cache_(model.make_cache(capacity_)), key_(parallel::stream_key(options.seed, "generate")) {
+        cache_(new_cache()), key_(parallel::stream_key(options.seed, "generate")) {
     if (options.repetition_penalty == 1.0) return;
     held_.resize(static_cast<size_t>(model.options().vocab));
     for (const int64_t token : prompt) held_[static_cast<size_t>(token)] = true;
@@ -85,10 +85,15 @@ class Row {
     seen_.push_back(token);
     pending_ = newest(seen_, std::max<int64_t>(capacity_ / 2, 1));
     seen_.clear();
-    cache_ = model_->make_cache(capacity_);
+    cache_ = new_cache();
   }
 
  private:
+  std::unique_ptr<Cache> new_cache() const {
+    auto cache = model_->make_cache(capacity_);
+    cache->prefix = options_->prefix;
+    return cache;
+  }
   static std::vector<int64_t> newest(std::span<const int64_t> tokens, int64_t n) {
     const auto kept = tokens.last(std::min(tokens.size(), static_cast<size_t>(n)));
     return {kept.begin(), kept.end()};

@@ -18,6 +18,7 @@ struct SamplingOptions {
   /// al. 2019, as Hugging Face's RepetitionPenaltyLogitsProcessor); 1 = off.
   double repetition_penalty = 1.0;
   uint64_t seed = 1337;       ///< the same seed, prompt and weights give the same text
+  bool prefix = false;        ///< all of a prompt sees all of it: the model learned so (data.objective = prefix)
   std::vector<int64_t> ends;  ///< tokens that end the text (they are not returned)
 };
 

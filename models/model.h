@@ -80,6 +80,7 @@ struct ModelCost {
 class Cache {
  public:
   virtual ~Cache() = default;
+  bool prefix = false;  ///< the tokens of its first call all see each other (prefix language modelling)
 };
 
 /// A network: an ordered list of blocks (embed, block i ..., head), built for its place in the tensor-parallel group.

@@ -75,7 +75,7 @@ at::Tensor SelfAttention::cached(const at::Tensor& qkv, const Pass& pass) const 
     kept.keys.narrow(0, cache.length, s).copy_(of_row(split[1]));
     kept.values.narrow(0, cache.length, s).copy_(of_row(split[2]));
     const int64_t end = cache.length + s, begin = window_ > 0 ? std::max<int64_t>(0, cache.length + 1 - window_) : 0;
-    ops::AttentionMask mask;
+    ops::AttentionMask mask{!cache.prefix || cache.length > 0};
     if (s > 1 && window_ > 0 && end - begin > window_) {  // each query has a window of its own
       const auto first = at::arange(s, pass.tokens.options()) + (cache.length + 1 - window_ - begin);
       mask.starts = first.clamp_min(0).unsqueeze(0);

@@ -3,11 +3,13 @@
 //   loader_bench [--tokens=134217728] [--rows=200000]
 //
 // Writes a shard of that many u16 tokens to a temporary directory, reads it once (checksums), then rows of 1,025 tokens
-// at random: windows of the stream, rows of packed documents, and through a blend of two and the loader's thread.
+// at random: windows of the stream, rows of packed documents, pairs of sentences, and through a blend of two and the
+// loader's thread.
 #include <chrono>
 #include <cstdio>
 #include <filesystem>
 #include <random>
+#include <span>
 
 #include "data/corpus.h"
 #include "data/loader.h"
@@ -27,13 +29,19 @@ void write_shard(const std::string& directory, int64_t tokens, const std::string
   data::ShardFacts facts;
   facts.split = "train", facts.dataset_id = id, facts.tokenizer_kind = facts.tokenizer_name = "bytes";
   facts.tokenizer_sha256 = std::string(64, 'b'), facts.vocab_size = 50257;
+  facts.sentences = true;
   data::TokenShardWriter writer(directory + "/" + data::shard_name("train", 0, 1), facts);
   std::mt19937_64 random(1);
   std::vector<uint32_t> document;
   while (writer.tokens() < static_cast<uint64_t>(tokens)) {
     document.resize(20 + random() % 2000);
     for (auto& token : document) token = static_cast<uint32_t>(random() % 50257);
-    writer.append(document);
+    for (std::size_t at = 0; at < document.size();) {
+      const std::size_t sentence = std::min<std::size_t>(document.size() - at, 5 + random() % 40);
+      writer.append(std::span(document).subspan(at, sentence));
+      writer.end_sentence();
+      at += sentence;
+    }
     writer.end_document();
   }
   writer.finish();
@@ -71,6 +79,12 @@ int main(int argc, char** argv) {
               static_cast<long long>(packed->rows()), static_cast<long long>(packed->tokens()),
               100.0 * static_cast<double>(packed->tokens()) / static_cast<double>(1025 * packed->rows()));
   random_rows("packed", *packed, n["--rows"] / 10);
+  data::Cut cut{1024};
+  cut.next_token = false, cut.pairs = {data::PairKind::kNextSentence, 0.1, 1, 2};
+  const auto opening = Clock::now();
+  const auto pairs = data::Corpus::open(a, "train", cut);
+  std::printf("pairs: opened in %.2f s, %lld rows\n", seconds_since(opening), static_cast<long long>(pairs->rows()));
+  random_rows("pairs of sentences", *pairs, n["--rows"] / 10);
   data::Sampler blend(1, {{stream->rows(), 7}, {second->rows(), 3}});
   data::Loader loader({stream, second}, blend, {0, 1, 32, {{}, 512}, 32}, 0);
   const auto start = Clock::now();

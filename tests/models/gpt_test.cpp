@@ -320,4 +320,20 @@ TEST(Gpt, SeesAllOfAPrefixAndNothingBehindItself) {
   EXPECT_TRUE(changed_at(5).equal(at::arange(8).ge(5)));
 }
 
+TEST(Gpt, ReadsAPromptAsThePrefixThatItIs) {
+  const auto model = build(small());
+  auto batch = random_batch(small(), 1, 8);
+  batch.tensors["ends"] = at::full({1, 8}, 5, at::kLong);
+  const auto want = model->outputs(batch).at("logits")[0];
+  const auto cache = model->make_cache(small().sequence);
+  cache->prefix = true;
+  const auto& tokens = batch["tokens"];
+  const auto after_prompt = model->next_logits(tokens.narrow(1, 0, 5), {cache.get()});
+  EXPECT_LT((after_prompt[0] - want[4]).abs().max().item<double>(), 1e-5);
+  for (int64_t i = 5; i < 8; ++i) {
+    const auto got = model->next_logits(tokens.narrow(1, i, 1), {cache.get()});
+    EXPECT_LT((got[0] - want[i]).abs().max().item<double>(), 1e-5) << i;
+  }
+}
+
 }  // namespace bessemer::models
