@@ -14,7 +14,7 @@ namespace {
 
 const std::vector<Flag>& flags() {
   static const std::vector<Flag> all{
-      {"model", "PATH", "a run's directory (its newest checkpoint) or one checkpoint", "", true},
+      {"model", "PATH", "a run (its newest checkpoint), a checkpoint, or a directory of Hugging Face's", "", true},
       {"prompt", "TEXT", "what the text begins with", "", true},
       {"tokens", "N", "new tokens at most", "200"},
       {"temperature", "T", "logits are divided by it; 0: always the likeliest", "1"},
