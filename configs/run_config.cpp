@@ -111,8 +111,9 @@ void list(List& v, trainer::RunOptions& o) {
   v.text(
       "run.resume", o.resume, "auto|none|PATH", kMayChange,
       "auto: go on from the newest complete checkpoint, if any; none: refuse where one exists; or a checkpoint's path");
-  v.text("run.init_from", o.init_from, "PATH", kMayChange,
-         "a new run's first weights: those of this checkpoint, or of a run's newest; nothing else of it");
+  v.text(
+      "run.init_from", o.init_from, "PATH", kMayChange,
+      "a new run's first weights, and the [model] that is not given: a checkpoint, a run (its newest), or a directory of Hugging Face's");
   v.choice<trainer::OnCorrupt>("run.on_corrupt", o.on_corrupt,
                                {{"previous", trainer::OnCorrupt::kPrevious}, {"stop", trainer::OnCorrupt::kStop}},
                                kMayChange, "the newest checkpoint is damaged: go on from the one before, or end (65)");

@@ -31,16 +31,18 @@ json sources_json(const Inputs& inputs, const BuildOptions& options) {
 
 /// Options that change the shards.
 json identity(const BuildOptions& o) {
-  return {{"documents", static_cast<int>(o.documents)},
-          {"split_by", o.split_by == SplitBy::kHash ? "hash" : "tail"},
-          {"val_fraction", o.val_fraction},
-          {"test_fraction", o.test_fraction},
-          {"shard_tokens", o.shard_tokens},
-          {"text_field", o.text_field},
-          {"append_eod", o.append_eod},
-          {"drop_duplicates", o.drop_duplicates},
-          {"parse_special", o.parse_special},
-          {"sentences", o.sentences}};
+  json all{{"documents", static_cast<int>(o.documents)},
+           {"split_by", o.split_by == SplitBy::kHash ? "hash" : "tail"},
+           {"val_fraction", o.val_fraction},
+           {"test_fraction", o.test_fraction},
+           {"shard_tokens", o.shard_tokens},
+           {"text_field", o.text_field},
+           {"append_eod", o.append_eod},
+           {"drop_duplicates", o.drop_duplicates},
+           {"parse_special", o.parse_special},
+           {"sentences", o.sentences}};
+  if (o.chat != ChatTemplate::kNone) all["template"] = static_cast<int>(o.chat);
+  return all;
 }
 
 std::string dataset_id(const BuildOptions& options, const Inputs& inputs) {
@@ -54,7 +56,8 @@ std::string dataset_id(const BuildOptions& options, const Inputs& inputs) {
 
 ShardFacts facts_of(const std::string& id, const BuildOptions& options, const Inputs& inputs) {
   ShardFacts facts = common_facts(id, *inputs.tokenizer, sources_json(inputs, options));
-  facts.eod_id = options.append_eod ? inputs.tokenizer->eod_id : -1;
+  facts.loss_mask = options.chat != ChatTemplate::kNone;
+  facts.eod_id = options.append_eod && !facts.loss_mask ? inputs.tokenizer->eod_id : -1;
   facts.sentences = options.sentences;
   return facts;
 }
@@ -131,7 +134,10 @@ class Build {
     const json made = json::parse(read_file(options_.out + "/dataset.json"));
     result_.documents = made.value("documents", uint64_t{0}),
     result_.text_bytes = made.value("text_bytes", uint64_t{0});
-    for (const auto& [split, facts] : made.at("splits").items()) result_.split_tokens[split] = facts.at("tokens");
+    for (const auto& [split, facts] : made.at("splits").items()) {
+      result_.split_tokens[split] = facts.at("tokens");
+      result_.loss_tokens += facts.value("loss_tokens", uint64_t{0});
+    }
     if (peers_.rank == 0) workplace_.remove();  // of a build that died right after it was done
     return true;
   }
@@ -155,7 +161,8 @@ class Build {
       const auto& part = inputs_.units[unit].front();
       return part.stretch.last && part.stretch.begin > 0;
     });
-    EncodeOptions encode{read_options(options_), options_.parse_special, options_.sentences};
+    const EncodeOptions encode{read_options(options_), options_.parse_special, options_.sentences, options_.chat,
+                               options_.append_eod};
     const auto work = [&](std::size_t unit) {
       encode_unit(inputs_.units[unit], inputs_.sources, *inputs_.tokenizer, encode, spools_.path(unit), counters);
     };
@@ -222,6 +229,7 @@ class Build {
       done += tokens;
       if (!progress_({"writing", done * width, all * width, done})) stopped();
     });
+    for (const auto& shard : shards) result_.loss_tokens += shard.loss_tokens;
     const std::string data = workplace_.data();
     write_file(data + "/tokenizer/tokenizer.json", inputs_.tokenizer->json());
     write_file(data + "/dataset.json", manifest(options_, inputs_, result_, shards, data).dump(2) + "\n");
@@ -270,6 +278,8 @@ void check(const BuildOptions& options) {
   BESSEMER_CHECK(options.val_fraction + options.test_fraction < 1, "--val-fraction ", options.val_fraction,
                  " and --test-fraction ", options.test_fraction, " leave nothing to train on");
   BESSEMER_CHECK(options.shard_tokens >= 1, "--shard-tokens ", options.shard_tokens, "; at least 1 is expected");
+  BESSEMER_CHECK(options.chat == ChatTemplate::kNone || !options.sentences,
+                 "--sentences is for texts, and --template for conversations; leave one out");
   BESSEMER_CHECK(options.memory >= (64 << 20), "--memory ", options.memory, " bytes; at least 64M is expected");
 }
 

@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "data/chat.h"
 #include "data/text_source.h"
 
 namespace bessemer::data {
@@ -29,14 +30,16 @@ struct BuildOptions {
   Documents documents = Documents::kFile;  ///< of text files
   bool append_eod = true;                  ///< end each document with the tokenizer's token for that, if it has one
   bool drop_duplicates = false;            ///< keep the first of documents with the same text
-  bool sentences = false;                  ///< encode sentence by sentence, and keep where each begins
-  bool parse_special = false;              ///< texts of special tokens mean the tokens
-  uint64_t max_rejects = 0;                ///< more documents that cannot be used end the build
-  uint64_t memory = uint64_t{2} << 30;     ///< for finding duplicates; more makes it read their hashes less often
-  int workers = 1;                         ///< threads of this process
-  std::string licence = {};                ///< of the texts, for the record
-  bool dry_run = false;                    ///< only say what would be made
-  uint64_t unit_bytes = 32 << 20;          ///< of input that one worker does at a time; at least 128 KiB
+  ChatTemplate chat =
+      ChatTemplate::kNone;              ///< lines of JSON hold conversations; append_eod is then kPlain's end of turn
+  bool sentences = false;               ///< encode sentence by sentence, and keep where each begins
+  bool parse_special = false;           ///< texts of special tokens mean the tokens
+  uint64_t max_rejects = 0;             ///< more documents that cannot be used end the build
+  uint64_t memory = uint64_t{2} << 30;  ///< for finding duplicates; more makes it read their hashes less often
+  int workers = 1;                      ///< threads of this process
+  std::string licence = {};             ///< of the texts, for the record
+  bool dry_run = false;                 ///< only say what would be made
+  uint64_t unit_bytes = 32 << 20;       ///< of input that one worker does at a time; at least 128 KiB
 };
 
 /// Processes that build together on a directory that all of them see; the first is the one that publishes.
@@ -58,6 +61,7 @@ struct BuildResult {
   uint64_t files = 0, resumed_units = 0;  ///< units of work that a killed build had done already
   uint64_t replaced = 0;                  ///< broken UTF-8 taken as U+FFFD
   uint64_t forced = 0;                    ///< documents cut because they were too long to be encoded at once
+  uint64_t loss_tokens = 0;               ///< of conversations: those of answers, which the loss counts
   uint64_t rejected = 0;
   std::vector<Reject> rejects;       ///< the first of them, with the file's name in the message
   std::vector<std::string> skipped;  ///< files of directories that hold no text (a NUL byte near their front)

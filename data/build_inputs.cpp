@@ -70,6 +70,12 @@ std::size_t behind_a_line(std::string_view text) {
   return 0;
 }
 
+void refuse_texts(const std::vector<TextSource>& sources) {
+  for (const auto& source : sources)
+    BESSEMER_CHECK_DATA(source.jsonl, source.path, ": holds text; --template is for conversations, lines of JSON in ",
+                        ".jsonl files: build texts into a data set of their own, and blend the two (data.blend)");
+}
+
 }  // namespace
 
 void stopped() { fail(ExitCode::kStopped, "stopped: start the same command again, it goes on where it was"); }
@@ -77,6 +83,7 @@ void stopped() { fail(ExitCode::kStopped, "stopped: start the same command again
 ReadOptions read_options(const BuildOptions& options) {
   ReadOptions read;
   read.documents = options.documents, read.text_field = options.text_field, read.utf8 = options.tokenizer == "chars";
+  read.chat = options.chat != ChatTemplate::kNone;
   return read;
 }
 
@@ -84,6 +91,7 @@ Inputs find_inputs(const BuildOptions& options, const TellProgress& progress) {
   Inputs inputs;
   inputs.sources = find_sources(options.inputs, inputs.skipped);
   for (const auto& source : inputs.sources) inputs.bytes += source.bytes;
+  if (options.chat != ChatTemplate::kNone) refuse_texts(inputs.sources);
   const bool chars = options.tokenizer == "chars";
   if (!chars) inputs.tokenizer = open_tokenizer_spec(options.tokenizer);
   inputs.units = plan_units(inputs.sources, options.documents, options.unit_bytes, [&](std::string_view text) {
@@ -92,6 +100,8 @@ Inputs find_inputs(const BuildOptions& options, const TellProgress& progress) {
     return chars ? whole_characters(text) : inputs.tokenizer->safe_cut(text);
   });
   if (chars) inputs.tokenizer = characters_of(options, inputs, progress);
+  if (options.chat != ChatTemplate::kNone)
+    ChatEncoder(options.chat, *inputs.tokenizer, SpecialText::kPlain, true);  // it refuses what lacks its tokens
   return inputs;
 }
 

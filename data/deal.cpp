@@ -60,19 +60,25 @@ class DocumentStream {
   uint64_t index_ = 0;
 };
 
-/// The tokens of all units, one after another.
+/// The tokens of all units, one after another, with their loss mask where there is one.
 class Tokens {
  public:
-  explicit Tokens(const Spools& spools) : spools_(spools) {}
-  void read(uint64_t count, std::vector<uint32_t>& out) {
-    out.clear();
+  Tokens(const Spools& spools, bool masked) : spools_(spools), masked_(masked) {}
+  void read(uint64_t count, std::vector<uint32_t>& out, std::vector<uint8_t>& mask) {
+    out.clear(), mask.clear();
     each(count, [&](uint64_t n) {
       reader_->tokens(n, piece_);
       out.insert(out.end(), piece_.begin(), piece_.end());
+      if (!masked_) return;
+      reader_->masks(n, mask_piece_);
+      mask.insert(mask.end(), mask_piece_.begin(), mask_piece_.end());
     });
   }
   void skip(uint64_t count) {
-    each(count, [&](uint64_t n) { reader_->skip(n); });
+    each(count, [&](uint64_t n) {
+      reader_->skip(n);
+      if (masked_) reader_->skip_masks(n);
+    });
   }
 
  private:
@@ -90,10 +96,12 @@ class Tokens {
     }
   }
   const Spools& spools_;
+  bool masked_;
   std::optional<SpoolReader> reader_;
   std::size_t unit_ = 0;
   uint64_t left_ = 0;
   std::vector<uint32_t> piece_;
+  std::vector<uint8_t> mask_piece_;
 };
 
 /// The lengths of all units' sentences, one after another.
@@ -177,16 +185,17 @@ class Dealer {
     const std::string_view split = options_.split_by == SplitBy::kHash ? split_of(d.hash, options_) : "";
     at_ = split == "val" ? 1 : split == "test" ? 2 : options_.split_by == SplitBy::kHash ? 0 : at_;
   }
-  void append(std::span<const uint32_t> ids) {
+  void append(std::span<const uint32_t> ids, std::span<const uint8_t> mask = {}) {
     while (!ids.empty()) {
       if (options_.split_by == SplitBy::kTail) advance();
       const std::size_t n = std::min<uint64_t>(left_[at_], ids.size());
       BESSEMER_CHECK_DATA(n > 0,
                           "there are more tokens than were counted: a file changed while it was read; start again");
-      sinks_[at_].append(ids.first(n), within_);
+      const std::size_t masks = mask.empty() ? 0 : n;
+      sinks_[at_].append(ids.first(n), mask.first(masks), within_);
       within_ = true;
       left_[at_] -= n;
-      ids = ids.subspan(n);
+      ids = ids.subspan(n), mask = mask.subspan(masks);
     }
   }
   void end_sentence() { sinks_[at_].end_sentence(); }
@@ -240,9 +249,10 @@ std::vector<ShardFacts> deal(const Spools& spools, const Dealing& dealing, const
   constexpr uint64_t kPiece = 1 << 18;
   Dealer dealer(dealing, options, facts, out);
   DocumentStream all(spools);
-  Tokens tokens(spools);
+  Tokens tokens(spools, facts.loss_mask);
   Sentences sentences(spools);
   std::vector<uint32_t> ids;
+  std::vector<uint8_t> mask;
   const auto eod = static_cast<uint32_t>(facts.eod_id);
   for (Document d; all.next(d);) {
     if (!used(d, dealing)) {
@@ -252,8 +262,8 @@ std::vector<ShardFacts> deal(const Spools& spools, const Dealing& dealing, const
     }
     dealer.begin(d);
     for (uint64_t left = d.tokens; left > 0; left -= ids.size()) {
-      tokens.read(facts.sentences ? sentences.next() : std::min(left, kPiece), ids);
-      dealer.append(ids);
+      tokens.read(facts.sentences ? sentences.next() : std::min(left, kPiece), ids, mask);
+      dealer.append(ids, mask);
       progress(ids.size());
       if (facts.sentences && left > ids.size()) dealer.end_sentence();
     }

@@ -2,6 +2,8 @@
 #define XXH_INLINE_ALL
 #include <xxhash.h>
 
+#include <optional>
+
 #include "data/file.h"
 #include "data/sentences.h"
 #include "data/units.h"
@@ -20,6 +22,19 @@ class UnitEncoder final : public TakeText {
         encoder_(tokenizer.encoder(options.parse_special ? SpecialText::kParse : SpecialText::kPlain)),
         out_(path, tokenizer.vocab_size() > 65536), counters_(counters) {
     XXH3_128bits_reset(&hash_);
+    if (options.chat == ChatTemplate::kNone) return;
+    chat_.emplace(options.chat, tokenizer, options.parse_special ? SpecialText::kParse : SpecialText::kPlain,
+                  options.end_of_turn);
+  }
+
+  void conversation(const Conversation& conversation) override {
+    chat_->encode(conversation, ids_, mask_);
+    XXH3_128bits_update(&hash_, chat_->text().data(), chat_->text().size());
+    facts_.text_bytes += chat_->text().size();
+    out_.append(ids_, mask_);
+    counters_.tokens += ids_.size();
+    tokens_ = ids_.size();
+    record(0);
   }
 
   void text(std::string_view piece) override {
@@ -60,7 +75,7 @@ class UnitEncoder final : public TakeText {
   void finish() {
     encode(held_);
     if (any_) record(SpooledDocument::kOpen);
-    facts_.replaced = encoder_->replaced();
+    facts_.replaced = encoder_->replaced() + (chat_ ? chat_->replaced() : 0);
     out_.finish(std::move(facts_));
   }
 
@@ -120,6 +135,8 @@ class UnitEncoder final : public TakeText {
   bool any_ = false, dropped_ = false;
   const TextSource* source_ = nullptr;
   TokenIds ids_;
+  std::optional<ChatEncoder> chat_;
+  std::vector<uint8_t> mask_;
 };
 
 }  // namespace

@@ -86,7 +86,7 @@ class SetWriter {
       const auto n = std::min<uint64_t>(left_[at_], ids.size());
       BESSEMER_CHECK_DATA(n > 0,
                           "there are more tokens than were counted: a file changed while it was read; start again");
-      sinks_[at_].append(ids.first(n), within_);
+      sinks_[at_].append(ids.first(n), {}, within_);
       within_ = true;
       left_[at_] -= n, ids = ids.subspan(n);
     }

@@ -30,13 +30,14 @@ void ShardSink::open_next() {
   document_in_shard_ = false;
 }
 
-void ShardSink::append(std::span<const uint32_t> ids, bool goes_on) {
+void ShardSink::append(std::span<const uint32_t> ids, std::span<const uint8_t> loss_mask, bool goes_on) {
   if (!writer_ && done_.empty()) within_document_ = goes_on;
   while (!ids.empty()) {
     if (!writer_ || writer_->tokens() == planned()) open_next();
     const auto n = std::min<uint64_t>(ids.size(), planned() - writer_->tokens());
-    writer_->append(ids.first(n));
-    ids = ids.subspan(n);
+    const uint64_t masks = loss_mask.empty() ? 0 : n;
+    writer_->append(ids.first(n), loss_mask.first(masks));
+    ids = ids.subspan(n), loss_mask = loss_mask.subspan(masks);
     within_document_ = document_in_shard_ = true;
   }
 }

@@ -17,8 +17,10 @@ class ShardSink {
   /// \param tokens  of the split; none make no shard.
   ShardSink(std::string directory, const ShardFacts& facts, const std::string& split, uint64_t tokens,
             uint64_t shard_tokens);
-  /// \param goes_on  the first of these tokens belong to a document that began in another split.
-  void append(std::span<const uint32_t> ids, bool goes_on = false);  ///< Error (65) where there are more than was said
+  /// \param loss_mask  of each id, where facts.loss_mask.
+  /// \param goes_on    the first of these tokens belong to a document that began in another split.
+  /// Errors: Error (65) where there are more than was said.
+  void append(std::span<const uint32_t> ids, std::span<const uint8_t> loss_mask = {}, bool goes_on = false);
   void end_document();
   void end_sentence();
   /// Completes the last shard. Errors: Error (65) where fewer tokens came than was said: an input changed under us.

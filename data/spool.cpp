@@ -25,6 +25,8 @@ json to_json(const UnitFacts& f) {
           {"sentences", f.sentences},
           {"sentences_crc32c", f.sentences_crc},
           {"tokens", f.tokens},
+          {"masks", f.masks},
+          {"masks_crc32c", f.masks_crc},
           {"text_bytes", f.text_bytes},
           {"lines", f.lines},
           {"replaced", f.replaced},
@@ -39,7 +41,8 @@ json to_json(const UnitFacts& f) {
 UnitFacts from_json(const json& j) {
   UnitFacts f;
   f.documents = j.at("documents"), f.sentences = j.at("sentences"), f.sentences_crc = j.at("sentences_crc32c"),
-  f.tokens = j.at("tokens"), f.text_bytes = j.at("text_bytes");
+  f.masks = j.at("masks"), f.masks_crc = j.at("masks_crc32c"), f.tokens = j.at("tokens"),
+  f.text_bytes = j.at("text_bytes");
   f.lines = j.at("lines"), f.replaced = j.at("replaced"), f.forced = j.at("forced"), f.rejected = j.at("rejected");
   f.tokens_crc = j.at("tokens_crc32c"), f.documents_crc = j.at("documents_crc32c");
   f.sha256 = j.at("sha256").get<decltype(f.sha256)>();
@@ -63,9 +66,12 @@ bool checksum(const std::string& path, uint64_t bytes, uint32_t& crc) {
 
 SpoolWriter::SpoolWriter(const std::string& path, bool wide)
     : path_(path), wide_(wide), tokens_(path + ".tokens", Mode::kCreate),
-      documents_(path + ".documents", Mode::kCreate), sentences_(path + ".sentences", Mode::kCreate) {}
+      documents_(path + ".documents", Mode::kCreate), sentences_(path + ".sentences", Mode::kCreate),
+      masks_(path + ".masks", Mode::kCreate) {}
 
-void SpoolWriter::append(std::span<const uint32_t> ids) {
+void SpoolWriter::append(std::span<const uint32_t> ids, std::span<const uint8_t> loss_mask) {
+  waiting_masks_.insert(waiting_masks_.end(), loss_mask.begin(), loss_mask.end());
+  mask_count_ += loss_mask.size();
   const std::size_t at = waiting_.size(), width = wide_ ? 4 : 2;
   waiting_.resize(at + width * ids.size());
   if (wide_) std::memcpy(waiting_.data() + at, ids.data(), ids.size_bytes());
@@ -100,12 +106,16 @@ void SpoolWriter::flush() {
   sentences_crc_ = crc32c(lengths_.data(), lengths_.size() * sizeof(uint64_t), sentences_crc_);
   sentences_.write(lengths_.data(), lengths_.size() * sizeof(uint64_t));
   lengths_.clear();
+  masks_crc_ = crc32c(waiting_masks_.data(), waiting_masks_.size(), masks_crc_);
+  masks_.write(waiting_masks_.data(), waiting_masks_.size());
+  waiting_masks_.clear();
 }
 
 void SpoolWriter::finish(UnitFacts facts) {
   flush();
   facts.tokens = count_, facts.documents = record_count_, facts.sentences = sentence_count_;
   facts.tokens_crc = tokens_crc_, facts.documents_crc = documents_crc_, facts.sentences_crc = sentences_crc_;
+  facts.masks = mask_count_, facts.masks_crc = masks_crc_;
   // No fsync: what a power cut takes away fails its checksum and is made anew.
   const std::string text = to_json(facts).dump(-1, ' ', false, json::error_handler_t::replace);
   FileDescriptor file(path_ + ".json.tmp", Mode::kCreate);
@@ -121,17 +131,17 @@ bool read_unit(const std::string& path, bool wide, UnitFacts& facts, bool verify
     return false;
   }
   if (!verify) return true;
-  uint32_t tokens = 0, documents = 0, sentences = 0;
+  uint32_t tokens = 0, documents = 0, sentences = 0, masks = 0;
   return checksum(path + ".tokens", facts.tokens * (wide ? 4 : 2), tokens) && tokens == facts.tokens_crc &&
          checksum(path + ".documents", facts.documents * sizeof(SpooledDocument), documents) &&
          documents == facts.documents_crc &&
          checksum(path + ".sentences", facts.sentences * sizeof(uint64_t), sentences) &&
-         sentences == facts.sentences_crc;
+         sentences == facts.sentences_crc && checksum(path + ".masks", facts.masks, masks) && masks == facts.masks_crc;
 }
 
 SpoolReader::SpoolReader(const std::string& path, bool wide, const UnitFacts& facts)
     : wide_(wide), tokens_(path + ".tokens"), documents_(path + ".documents"), sentences_(path + ".sentences"),
-      left_(facts.documents), sentences_left_(facts.sentences) {}
+      masks_(path + ".masks"), left_(facts.documents), sentences_left_(facts.sentences) {}
 
 void SpoolReader::Buffered::read(void* out, std::size_t bytes) {
   auto* to = static_cast<char*>(out);
@@ -180,6 +190,13 @@ void SpoolReader::tokens(uint64_t count, std::vector<uint32_t>& out) {
     out[i] = id;
   }
 }
+
+void SpoolReader::masks(uint64_t count, std::vector<uint8_t>& out) {
+  out.resize(count);
+  masks_.read(out.data(), count);
+}
+
+void SpoolReader::skip_masks(uint64_t count) { masks_.skip(count); }
 
 void SpoolReader::skip(uint64_t count) { tokens_.skip(count * (wide_ ? 4 : 2)); }
 

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <optional>
 
+#include "data/chat_lines.h"
 #include "data/utf8.h"
 #include "parallel/error.h"
 
@@ -72,11 +73,6 @@ class Lines {
 
 bool is_blank(std::string_view line) { return line.find_first_not_of(" \t\r\f\v") == std::string_view::npos; }
 
-std::string excerpt(std::string_view text) {
-  std::string out(text.substr(0, 80));
-  return out + (text.size() > 80 ? "..." : "");
-}
-
 /// Text without the things that no text holds; the reason where it is none.
 std::optional<Reject> refusal(std::string_view text, const ReadOptions& options) {
   if (text.find('\0') != std::string_view::npos) return Reject{"not text", "a NUL byte"};
@@ -97,8 +93,12 @@ class JsonLine {
       reject = {"not JSON", concat("not JSON: ", simdjson::error_message(error), ": ", excerpt(line))};
     } else if (const auto wrong = all[field_].get_string().get(found)) {
       const bool absent = wrong == simdjson::NO_SUCH_FIELD;
+      const bool chat = all["messages"].error() == simdjson::SUCCESS || all["completion"].error() == simdjson::SUCCESS;
       reject = {"no text field", concat("a JSON object with a text '", field_, "' is expected, ",
-                                        absent ? "there is none: " : "found ", excerpt(line))};
+                                        chat     ? "this is a conversation, for which `data build` takes --template: "
+                                        : absent ? "there is none: "
+                                                 : "found ",
+                                        excerpt(line))};
     } else {
       return found;
     }
@@ -119,10 +119,18 @@ void give(std::string_view text, const ReadOptions& options, Reject place, TakeT
   take.end_document();
 }
 
+void give_conversation(ChatLines& chat, std::string_view line, Reject place, TakeText& take) {
+  Reject reject;
+  if (const auto conversation = chat.read(line, reject)) return take.conversation(*conversation);
+  reject.line = place.line, reject.byte = place.byte;
+  take.reject(std::move(reject));
+}
+
 /// Each line by itself: kLines and kJsonl.
 uint64_t read_lines(const TextSource& source, const Stretch& stretch, const ReadOptions& options, TakeText& take) {
   Lines lines(source, stretch, options.longest_line);
   JsonLine json(options.text_field);
+  ChatLines chat;
   uint64_t raw = 0;
   for (std::string_view line; lines.next(line);) {
     take.progress(lines.raw() - raw), raw = lines.raw();
@@ -134,6 +142,8 @@ uint64_t read_lines(const TextSource& source, const Stretch& stretch, const Read
     } else if (options.documents == Documents::kLines) {
       if (line.ends_with('\r')) line.remove_suffix(1);
       if (!is_blank(line)) give(line, options, reject, take);
+    } else if (options.chat) {
+      if (!is_blank(line)) give_conversation(chat, line, reject, take);
     } else if (!is_blank(line)) {
       const uint64_t number = reject.line;
       const auto text = json.text(line, reject);
@@ -216,6 +226,16 @@ uint64_t read_text(const TextSource& source, const Stretch& stretch, const ReadO
 }
 
 }  // namespace
+
+void TakeText::conversation(const Conversation& conversation) {
+  text(plain_text(conversation));
+  end_document();
+}
+
+std::string excerpt(std::string_view line) {
+  std::string out(line.substr(0, 80));
+  return out + (line.size() > 80 ? "..." : "");
+}
 
 uint64_t read_stretch(const TextSource& source, const Stretch& stretch, const ReadOptions& options, TakeText& take) {
   ReadOptions mine = options;

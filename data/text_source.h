@@ -9,6 +9,8 @@
 
 namespace bessemer::data {
 
+struct Conversation;
+
 /// What the text of a file falls into.
 enum class Documents { kFile, kLines, kBlankLines, kJsonl };
 
@@ -37,13 +39,14 @@ struct Stretch {
 struct ReadOptions {
   Documents documents = Documents::kFile;
   std::string text_field = "text";
+  bool chat = false;  ///< lines of JSON hold conversations, as ChatLines reads them
   bool utf8 = false;  ///< refuse what is not UTF-8, and never cut a character
   uint64_t longest_line = 64 << 20;
 };
 
 /// Something that is no document.
 struct Reject {
-  std::string kind = {};  ///< "not JSON", "no text field", "not UTF-8", "not text", "too long"
+  std::string kind = {};  ///< "not JSON", "no text field", "not UTF-8", "not text", "too long", "no conversation"
   std::string message = {};
   uint64_t line = 0;      ///< from 1, counted within the stretch; 0: `byte` tells the place
   uint64_t byte = 0;      ///< in the (unpacked) file
@@ -56,6 +59,8 @@ class TakeText {
   virtual ~TakeText() = default;
   virtual void text(std::string_view piece) = 0;  ///< at most about 1 MiB, but for a line of JSON
   virtual void end_document() = 0;
+  /// ReadOptions::chat: a document by itself. Where it is not overridden, its text is given, as ChatTemplate::kPlain.
+  virtual void conversation(const Conversation& conversation);
   virtual void reject(Reject reject) = 0;
   virtual void
   drop_document() = 0;  ///< the one whose text has come so far is not to be used, nor what still comes of it
@@ -67,5 +72,8 @@ class TakeText {
 /// the stretch in which it begins, so that stretches side by side give all documents once. \return  lines that began in
 /// the stretch. Errors: Error (65) where the file cannot be read or unpacked.
 uint64_t read_stretch(const TextSource& source, const Stretch& stretch, const ReadOptions& options, TakeText& take);
+
+/// The beginning of a line, for messages.
+std::string excerpt(std::string_view line);
 
 }  // namespace bessemer::data

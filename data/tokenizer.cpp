@@ -1,6 +1,7 @@
 #include "data/tokenizer.h"
 
 #include <algorithm>
+#include <filesystem>
 #include <nlohmann/json.hpp>
 #include <utility>
 
@@ -132,6 +133,17 @@ std::string Decoder::finish() {
   return std::exchange(held_, {});
 }
 
+void Encoder::encode_parts(std::span<const TextPart> parts, TokenIds& out) {
+  for (const auto& part : parts) {
+    if (part.token >= 0)
+      out.push_back(static_cast<uint32_t>(part.token));
+    else
+      encode(part.text, out);
+  }
+}
+
+int64_t Tokenizer::special_token(std::string_view) const { return -1; }
+
 std::unique_ptr<Decoder> Tokenizer::decoder() const { return std::make_unique<PlainDecoder>(*this); }
 
 TokenIds Tokenizer::encode(std::string_view text) const {
@@ -170,12 +182,32 @@ std::unique_ptr<Tokenizer> open_tokenizer_spec(const std::string& spec) {
   const auto colon = spec.find(':');
   const std::string kind = spec.substr(0, colon), path = colon == std::string::npos ? "" : spec.substr(colon + 1);
   const bool known = kind == "gpt2" || kind == "hf" || kind == "wordpiece" || kind == "sentencepiece" || kind == "data";
-  BESSEMER_CHECK(known && !path.empty(), "tokenizer '", spec,
-                 "' is unknown; choose bytes, gpt2:DIR, hf:FILE, wordpiece:FILE, sentencepiece:FILE or data:DIR");
+  BESSEMER_CHECK(
+      known && !path.empty(), "tokenizer '", spec,
+      "' is unknown; choose bytes, gpt2:DIR, hf:FILE (or hf:DIR), wordpiece:FILE, sentencepiece:FILE or data:DIR");
+  if (kind == "hf" && std::filesystem::is_directory(path)) {
+    const std::string inside = tokenizer_spec_of(path);
+    BESSEMER_CHECK_DATA(!inside.empty(), path,
+                        ": no tokenizer is there; tokenizer.json, vocab.json and merges.txt, vocab.txt ",
+                        "or tokenizer.model is expected");
+    return open_tokenizer_spec(inside);
+  }
   if (kind == "gpt2") return open_gpt2(path);
   if (kind == "wordpiece") return open_wordpiece(path);
   if (kind == "sentencepiece") return open_sentencepiece(path);
   return kind == "data" ? open_tokenizer(path) : hf_tokenizer(read_file(path, kLargestJson), path);
+}
+
+std::string tokenizer_spec_of(const std::string& directory) {
+  const auto has = [&](const char* name) {
+    std::error_code error;
+    return std::filesystem::is_regular_file(directory + "/" + name, error);
+  };
+  if (has("tokenizer.json")) return "hf:" + directory + "/tokenizer.json";
+  if (has("vocab.json") && has("merges.txt")) return "gpt2:" + directory;
+  if (has("vocab.txt")) return "wordpiece:" + directory + "/vocab.txt";
+  if (has("tokenizer.model")) return "sentencepiece:" + directory + "/tokenizer.model";
+  return "";
 }
 
 std::unique_ptr<Tokenizer> load_tokenizer(const std::string& text) {

@@ -1,6 +1,7 @@
 #pragma once
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -8,6 +9,12 @@
 namespace bessemer::data {
 
 using TokenIds = std::vector<uint32_t>;
+
+/// A stretch of text, or a token that stands between two.
+struct TextPart {
+  std::string_view text;  ///< of a token: what it stands for, not looked at
+  int64_t token = -1;     ///< its id; -1: text
+};
 
 /// One thread's way from text to ids: it keeps scratch memory and remembers words, so that a tokenizer itself is
 /// shared.
@@ -19,6 +26,8 @@ class Encoder {
   /// but for `bytes`, which takes anything, and `chars`, which refuses. Errors: Error (65) where the text has what the
   /// vocabulary has not (named, with its position).
   virtual void encode(std::string_view text, TokenIds& out) = 0;
+  /// Likewise, of one text in which the tokens are put by their ids, as if their texts had been found there.
+  virtual void encode_parts(std::span<const TextPart> parts, TokenIds& out);
   uint64_t replaced() const { return replaced_; }  ///< broken parts replaced so far
 
  protected:
@@ -56,6 +65,9 @@ class Tokenizer {
   /// vocab_size().
   virtual std::string token(uint32_t id) const = 0;
   virtual std::string normalizer() const { return "none"; }  ///< in words, for the shards
+  /// The special token that SpecialText::kParse would find by this text; -1: none. Errors: Error (65) for one that
+  /// cannot be put between texts safely: it is found in plain text too, or takes the white space beside it.
+  virtual int64_t special_token(std::string_view text) const;
   /// The greatest n such that encoding text[0, n) and then the rest gives the ids of the whole; 0: nowhere.
   virtual std::size_t safe_cut(std::string_view text) const = 0;
   virtual std::string json() const = 0;  ///< what `load_tokenizer` reads: kept beside the shards and in checkpoints
@@ -73,9 +85,11 @@ class Tokenizer {
 std::unique_ptr<Tokenizer> make_bytes_tokenizer();
 std::unique_ptr<Tokenizer> make_chars_tokenizer(std::vector<std::string> sorted_characters);
 
-/// `bytes`, `gpt2:DIR`, `hf:FILE`, `wordpiece:FILE`, `sentencepiece:FILE`, `data:DIR` (that of a data set).
-/// Errors: Error (64) for another SPEC, (65) naming file, found and expected.
+/// `bytes`, `gpt2:DIR`, `hf:FILE` or `hf:DIR` (a model's directory), `wordpiece:FILE`, `sentencepiece:FILE`, `data:DIR`
+/// (that of a data set). Errors: Error (64) for another SPEC, (65) naming file, found and expected.
 std::unique_ptr<Tokenizer> open_tokenizer_spec(const std::string& spec);
+/// The SPEC of the tokenizer in a model's directory of Hugging Face's; "": there is none that we know.
+std::string tokenizer_spec_of(const std::string& directory);
 /// From the text of `Tokenizer::json`, or of a Hugging Face tokenizer.json.
 std::unique_ptr<Tokenizer> load_tokenizer(const std::string& json);
 /// The tokenizer kept in a data directory (tokenizer/tokenizer.json).

@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "data/chat.h"
 #include "data/spool.h"
 #include "data/text_source.h"
 #include "data/tokenizer.h"
@@ -36,7 +37,9 @@ bool run_units(const std::vector<std::size_t>& todo, int workers, const std::fun
 struct EncodeOptions {
   ReadOptions read;
   bool parse_special = false;
-  bool sentences = false;            ///< encode them one by one and keep their lengths
+  bool sentences = false;  ///< encode them one by one and keep their lengths
+  ChatTemplate chat = ChatTemplate::kNone;
+  bool end_of_turn = true;           ///< of ChatTemplate::kPlain
   uint64_t longest_text = 64 << 20;  ///< a document longer than this is cut where no rule allows it, at white space
 };
 

@@ -113,6 +113,7 @@ json splits_json(const std::vector<ShardFacts>& shards, const std::string& direc
                {"shards", json::array()}};
     }
     split["tokens"] = split["tokens"].get<uint64_t>() + facts.tokens;
+    if (facts.loss_mask) split["loss_tokens"] = split.value("loss_tokens", uint64_t{0}) + facts.loss_tokens;
     split["documents"] = split["documents"].get<uint64_t>() + facts.documents;
     split["shards"].push_back({{"file", fs::path(path).filename()},
                                {"tokens", facts.tokens},

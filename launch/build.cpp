@@ -74,14 +74,14 @@ data::DataOptions data_options(const configs::RunConfig& config) {
   return options;
 }
 
-Corpora open_corpora(configs::RunConfig& config, int ranks_on_host) {
+Corpora open_corpora(configs::RunConfig& config, int ranks_on_host, int64_t least_vocab) {
   const auto options = data_options(config);
   Corpora out{data::Mixture::open(options, config.model.sequence, config.train.eval_every > 0, ranks_on_host), "", {}};
   const auto tokenizer = data::tokenizer_of(options);
   out.tokenizer = tokenizer->json();
   out.objective = data::make_objective(options, *tokenizer, config.run.seed);
   const int64_t vocab = out.mixture.vocab_size();
-  if (config.model.vocab == 0) config.model.vocab = vocab;
+  if (config.model.vocab == 0) config.model.vocab = std::max(vocab, least_vocab);
   BESSEMER_CHECK(config.model.vocab >= vocab, "model.vocab ", config.model.vocab, " is smaller than the vocabulary of ",
                  data::first_source(options), ", ", vocab, "; leave it at 0, or choose at least ", vocab);
   return out;

@@ -30,10 +30,10 @@ struct Corpora {
   std::string tokenizer;  ///< JSON text
   data::Objective objective;
 };
-/// Opens the data; completes model.vocab from it. Not collective.
+/// Opens the data; completes model.vocab from it, or with `least_vocab` where that is more. Not collective.
 /// Errors: Error (65) where the data is not good; (64) where its vocabulary is larger than model.vocab.
 /// \param ranks_on_host  they share data.cache
-Corpora open_corpora(configs::RunConfig& config, int ranks_on_host);
+Corpora open_corpora(configs::RunConfig& config, int ranks_on_host, int64_t least_vocab = 0);
 
 /// A model for evaluation or generation, with its weights.
 struct Loaded {

@@ -8,6 +8,7 @@
 #include "configs/text.h"
 #include "launch/arguments.h"
 #include "launch/commands.h"
+#include "launch/initial_weights.h"
 #include "launch/run_words.h"
 #include "parallel/error.h"
 
@@ -40,7 +41,8 @@ std::string check_help() {
 }
 
 int show(const Words& words) {
-  const RunWords run = read_run_words(words, show_flags());
+  RunWords run = read_run_words(words, show_flags());
+  complete_model(run.parsed);
   configs::refuse(run.parsed.problems);
   configs::RunConfig config = run.parsed.config;
   if (run.own.flag("json")) {
@@ -56,7 +58,8 @@ int show(const Words& words) {
 }
 
 int check(const Words& words) {
-  const RunWords run = read_run_words(words, check_flags());
+  RunWords run = read_run_words(words, check_flags());
+  complete_model(run.parsed);
   auto problems = run.parsed.problems;
   if (problems.empty()) problems = configs::check(run.parsed.config, run.own.count("ranks"));
   problems = configs::with_origins(std::move(problems), run.parsed.origins);

@@ -23,7 +23,7 @@ namespace {
 
 const std::vector<Flag>& flags() {
   static const std::vector<Flag> all{
-      {"model", "PATH", "a run's directory (its newest checkpoint) or one checkpoint", "", true},
+      {"model", "PATH", "a run (its newest checkpoint), a checkpoint, or a directory of Hugging Face's", "", true},
       {"data", "DIR", "directory of token shards, of the same tokenizer", "", true},
       {"split", "NAME", "which part of it", "val"},
       {"windows", "N", "only so many sequences from its beginning; 0: all", "0"},

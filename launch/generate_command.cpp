@@ -23,8 +23,7 @@ using Tokens = std::vector<int64_t>;
 
 const std::vector<Flag>& flags() {
   static const std::vector<Flag> all{
-      {"model", "PATH", "a run's directory (its newest checkpoint), one checkpoint, or a directory of Hugging Face's",
-       "", true},
+      {"model", "PATH", "a run (its newest checkpoint), a checkpoint, or a directory of Hugging Face's", "", true},
       {"prompt", "TEXT", "what the text begins with", ""},
       {"input", "FILE", "many prompts: JSON lines with \"prompt\"; JSON lines come out, in the same order", ""},
       {"out", "FILE", "where the lines of --input go; stdout where it is not given", ""},

@@ -20,17 +20,8 @@ bool has(const std::string& directory, const char* name) {
   return std::filesystem::is_regular_file(directory + "/" + name, error);
 }
 
-/// How the tokenizer of a directory is opened; "" where there is none that we know.
-std::string tokenizer_spec(const std::string& directory) {
-  if (has(directory, "tokenizer.json")) return "hf:" + directory + "/tokenizer.json";
-  if (has(directory, "vocab.json") && has(directory, "merges.txt")) return "gpt2:" + directory;
-  if (has(directory, "vocab.txt")) return "wordpiece:" + directory + "/vocab.txt";
-  if (has(directory, "tokenizer.model")) return "sentencepiece:" + directory + "/tokenizer.model";
-  return "";
-}
-
 std::string read_tokenizer(const std::string& directory) {
-  const std::string spec = tokenizer_spec(directory);
+  const std::string spec = data::tokenizer_spec_of(directory);
   if (spec.empty()) return "";
   try {
     return data::open_tokenizer_spec(spec)->json();

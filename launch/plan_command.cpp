@@ -10,6 +10,7 @@
 #include "data/tokenizer.h"
 #include "launch/build.h"
 #include "launch/commands.h"
+#include "launch/initial_weights.h"
 #include "launch/job.h"
 #include "launch/run_words.h"
 #include "models/presets.h"
@@ -63,20 +64,22 @@ parallel::Grid planned_grid(const configs::Layout& l, bool gpu) {
   return grid;
 }
 
-configs::RunConfig read(const RunWords& run) {
+configs::RunConfig read(RunWords& run) {
+  const int64_t least_vocab = complete_model(run.parsed);
   auto problems = run.parsed.problems;
   if (problems.empty()) problems = configs::check(run.parsed.config, run.own.count("ranks"));
   configs::refuse(configs::with_origins(problems, run.parsed.origins));
   configs::RunConfig config = run.parsed.config;
   if (config.model.vocab == 0 && !data::first_source(config.data).empty())
     config.model.vocab = data::tokenizer_of(data_options(config))->vocab_size();
+  if (run.parsed.config.model.vocab == 0) config.model.vocab = std::max(config.model.vocab, least_vocab);
   BESSEMER_CHECK(config.model.vocab > 0,
                  "model.vocab is 0, that of the data, and neither data.path nor data.blend is given; give one of them");
   return config;
 }
 
 int plan(const Words& words) {
-  const RunWords run = read_run_words(words, flags());
+  RunWords run = read_run_words(words, flags());
   refuse_many_processes("plan");  // --ranks says how many
   const configs::RunConfig config = read(run);
   const auto l = configs::layout(config, run.own.count("ranks"));

@@ -11,6 +11,7 @@
 #include "launch/build.h"
 #include "launch/commands.h"
 #include "launch/environment.h"
+#include "launch/initial_weights.h"
 #include "launch/job.h"
 #include "launch/machine.h"
 #include "launch/report.h"
@@ -42,10 +43,12 @@ std::string help() {
          flags_help(flags()) + configs::options_help();
 }
 
-configs::RunConfig read_options(const Words& words, const parallel::World& world, bool& force) {
+/// \param least_vocab  rows that run.init_from brings
+configs::RunConfig read_options(const Words& words, const parallel::World& world, bool& force, int64_t& least_vocab) {
   configs::RunConfig config;
   agree(world.group(), world.host(), [&] {
-    const RunWords run = read_run_words(words, flags());
+    RunWords run = read_run_words(words, flags());
+    least_vocab = complete_model(run.parsed);
     force = run.own.flag("force");
     auto problems = run.parsed.problems;
     if (problems.empty()) {
@@ -135,29 +138,6 @@ void say_end(const trainer::RunEnd& end, bool was_complete, const configs::RunCo
                                  : fmt::format("eval --model {} --data DIR", config.run.dir));
 }
 
-/// run.init_from: what of it was taken, and what not. Collective.
-void take_initial_weights(const configs::RunConfig& config, trainer::Trainer& trainer, const parallel::World& world) {
-  const std::string path = initial_checkpoint(config, world);
-  trainer::WeightMatch match;
-  agree(world.group(), world.host(), [&] {
-    const auto checkpoint = trainer::CheckpointReader::open(path);
-    match = trainer::load_initial_weights(trainer.flat(), checkpoint);
-    if (world.rank() != 0) return;
-    const auto theirs = configs::parse({"", checkpoint.config(), {}, {}});
-    for (const auto& d : configs::changed(theirs.config, config)) {  // the same shapes may mean another function
-      if (d.option.starts_with("model."))
-        std::cerr << "warning: " << d.option << " was " << d.before << " where these weights were trained and is now "
-                  << d.after << "\n";
-    }
-    std::cerr << fmt::format(
-        "initial weights of {}: {} tensors taken, {} new (initial values of the seed), {} left over\n", path,
-        match.loaded.size(), match.fresh.size(), match.left.size());
-    for (const auto& name : match.fresh) std::cerr << "  new        " << name << "\n";
-    for (const auto& name : match.left) std::cerr << "  left over  " << name << "\n";
-  });
-  trainer.flat().publish_weights(trainer.grid().dp);
-}
-
 /// What the job runs on and promises, agreed on and said. \return the environment, for checkpoints.
 nlohmann::ordered_json say_promise(const Start& start, const trainer::Trainer& trainer, const parallel::World& world,
                                    const Corpora& data, bool deterministic) {
@@ -181,11 +161,12 @@ nlohmann::ordered_json say_promise(const Start& start, const trainer::Trainer& t
 
 int train(const Words& words, parallel::World& world, trainer::StopRequests& stops) {
   bool force = false;
-  configs::RunConfig config = read_options(words, world, force);
+  int64_t least_vocab = 0;
+  configs::RunConfig config = read_options(words, world, force, least_vocab);
   trainer::HostMemory memory;  // before the first tensor
   const int threads = set_threads(config.parallel.threads, world.local_size());
   Corpora data;
-  agree(world.group(), world.host(), [&] { data = open_corpora(config, world.local_size()); });
+  agree(world.group(), world.host(), [&] { data = open_corpora(config, world.local_size(), least_vocab); });
   const parallel::Grid grid = world.make_grid(config.parallel);
   const auto model = models::make_model(models::resolve(config.model), grid, config.parallel.sequence_parallel);
   const auto cost = model->cost(1, at::kFloat);
@@ -195,7 +176,8 @@ int train(const Words& words, parallel::World& world, trainer::StopRequests& sto
                                                trainer::copy_of(config.checkpoint, !grid.device.is_cpu()));
   say_start(config, world, grid, threads, data, account);
   const auto here = say_promise(start, trainer, world, data, config.parallel.deterministic);
-  if (start.resume_from.empty() && !config.run.init_from.empty()) take_initial_weights(config, trainer, world);
+  if (start.resume_from.empty() && !config.run.init_from.empty())
+    take_initial_weights(config, data.tokenizer, trainer, world);
   agree(world.group(), world.host(), [&] {  // now that nothing can refuse this start
     if (world.rank() == 0) start.directory.write_config(configs::to_text(config));
   });

@@ -22,13 +22,27 @@ class PipelineEncoder final : public Encoder {
       : parts_(parts), raw_(parts.added.all(), special, false), normalized_(parts.added.all(), special, true) {}
 
   void encode(std::string_view text, TokenIds& out) override {
+    first_ = true;
+    encode_part(text, out);
+  }
+
+  void encode_parts(std::span<const TextPart> parts, TokenIds& out) override {
+    first_ = true;
+    for (const auto& part : parts) {
+      if (part.token >= 0)
+        out.push_back(static_cast<uint32_t>(part.token)), first_ = false;
+      else
+        encode_part(part.text, out);
+    }
+  }
+
+ private:
+  void encode_part(std::string_view text, TokenIds& out) {
     if (simdjson::validate_utf8(text.data(), text.size())) return encode_valid(text, out);
     encode_valid(repaired_utf8(text, replaced_), out);
   }
 
- private:
   void encode_valid(std::string_view text, TokenIds& out) {
-    first_ = true;
     without_added(raw_, text, out, [&](std::string_view part) { normalize(part, out); });
   }
 
@@ -152,6 +166,18 @@ class PipelineTokenizer final : public Tokenizer {
   std::string token(uint32_t id) const override {
     BESSEMER_CHECK_DATA(id < size_, "token id ", id, " is not of this vocabulary; ids below ", size_, " are expected");
     return added_[id].empty() ? std::string(parts_.model->token(id)) : added_[id];
+  }
+  int64_t special_token(std::string_view text) const override {
+    for (const auto& token : parts_.added.all()) {
+      if (token.text != text) continue;
+      BESSEMER_CHECK_DATA(token.special, "tokenizer: the added token '", text,
+                          "' is not marked as special, so the same",
+                          " text inside of a message would become it; set \"special\": true in tokenizer.json");
+      BESSEMER_CHECK_DATA(!token.left_strip && !token.right_strip, "tokenizer: the token '", text, "' takes the white ",
+                          "space beside it (lstrip, rstrip), which no template here does");
+      return token.id;
+    }
+    return -1;
   }
   std::size_t safe_cut(std::string_view text) const override {
     return parts_.splitter && parts_.cuts_are_safe ? parts_.splitter->safe_cut(text) : 0;

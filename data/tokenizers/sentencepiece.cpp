@@ -103,6 +103,13 @@ class SentencePieceTokenizer final : public Tokenizer {
     }
     return std::make_unique<SentencePieceEncoder>(normalizer_, *encoder_, ByteTrie(std::move(texts)));
   }
+  int64_t special_token(std::string_view text) const override {
+    for (std::size_t id = 0; id < model_.pieces.size(); ++id) {
+      if (model_.pieces[id].type == PieceType::kControl && model_.pieces[id].text == text)
+        return static_cast<int64_t>(id);
+    }
+    return -1;
+  }
   std::unique_ptr<Decoder> decoder() const override { return make_sentencepiece_decoder(model_, denormalizer_.get()); }
   std::string token(uint32_t id) const override {
     BESSEMER_CHECK_DATA(id < model_.pieces.size(), "token id ", id, " has no piece; ids below ", model_.pieces.size(),

@@ -24,7 +24,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, std::size_t size) {
   const data::TextSource source{fuzz::as_file(text, name), name, name.find("jsonl") != std::string::npos, text.size()};
   data::ReadOptions options;
   options.documents = static_cast<data::Documents>(data[0] / 6 % 3);
-  options.utf8 = data[0] / 18 % 2 != 0, options.longest_line = 1 << 16;
+  options.utf8 = data[0] / 18 % 2 != 0, options.chat = data[0] / 36 % 2 != 0, options.longest_line = 1 << 16;
   fuzz::allow_refusal([&] {
     Count whole, parts;
     data::read_stretch(source, {0, text.size(), true}, options, whole);

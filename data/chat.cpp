@@ -1,0 +1,166 @@
+#include "data/chat.h"
+
+#include <algorithm>
+
+#include "data/tokenizers/unicode.h"
+#include "parallel/error.h"
+
+namespace bessemer::data {
+namespace {
+
+const char* name_of(ChatTemplate name) {
+  return name == ChatTemplate::kChatml ? "chatml" : name == ChatTemplate::kLlama3 ? "llama3" : "plain";
+}
+
+/// As Python's str.strip, which Jinja's trim is.
+std::string_view stripped(std::string_view text) {
+  const auto is_blank = [](uint32_t code) { return is_space(code) || (code >= 0x1C && code <= 0x1F); };
+  const char *begin = text.data(), *end = begin + text.size();
+  for (const char* next = begin; begin < end && is_blank(next_code(next)); begin = next) continue;
+  for (const char* next = end; begin < end && is_blank(previous_code(next)); end = next) continue;
+  return {begin, static_cast<std::size_t>(end - begin)};
+}
+
+std::size_t common_front(const TokenIds& a, const TokenIds& b) {
+  const std::size_t shorter = std::min(a.size(), b.size());
+  const auto end = a.begin() + static_cast<std::ptrdiff_t>(shorter);
+  return static_cast<std::size_t>(std::mismatch(a.begin(), end, b.begin()).first - a.begin());
+}
+
+}  // namespace
+
+std::string plain_text(const Conversation& conversation) {
+  std::string text;
+  for (const auto& turn : conversation.turns) {
+    text += turn.text;
+    if (turn.role != "assistant" && !conversation.pair) text += '\n';
+  }
+  return text;
+}
+
+ChatEncoder::ChatEncoder(ChatTemplate name, const Tokenizer& tokenizer, SpecialText special, bool end_of_turn)
+    : template_(name), tokenizer_(tokenizer), encoder_(tokenizer.encoder(special)) {
+  if (name == ChatTemplate::kChatml) find_tokens({{&start_, "<|im_start|>"}, {&end_, "<|im_end|>"}});
+  if (name == ChatTemplate::kLlama3) {
+    find_tokens({{&begin_, "<|begin_of_text|>"},
+                 {&start_, "<|start_header_id|>"},
+                 {&header_end_, "<|end_header_id|>"},
+                 {&end_, "<|eot_id|>"}});
+  }
+  if (name == ChatTemplate::kPlain && end_of_turn && tokenizer.eod_id >= 0)
+    end_ = {tokenizer.token(static_cast<uint32_t>(tokenizer.eod_id)), tokenizer.eod_id};
+}
+
+void ChatEncoder::find_tokens(const std::vector<std::pair<Token*, const char*>>& wanted) {
+  std::string missing;
+  for (const auto& [token, text] : wanted) {
+    *token = {text, tokenizer_.special_token(text)};
+    if (token->id < 0) missing += concat(missing.empty() ? "" : ", ", text);
+  }
+  BESSEMER_CHECK_DATA(missing.empty(), "--template ", name_of(template_), " needs special tokens that the tokenizer (",
+                      tokenizer_.kind(), ", vocabulary of ", tokenizer_.vocab_size(), ") has not: ", missing,
+                      "; add them to \"added_tokens\" of its tokenizer.json with \"special\": true (the new rows of a ",
+                      "model's embedding are made by run.init_from), or choose another template");
+}
+
+void ChatEncoder::put(std::string_view text) {
+  const std::size_t begin = text_.size();
+  text_ += text;
+  if (!parts_.empty() && parts_.back().token < 0)
+    parts_.back().end = text_.size();
+  else if (!text.empty())
+    parts_.push_back({begin, text_.size(), -1});
+}
+
+void ChatEncoder::put(const Token& token) {
+  if (token.id < 0) return;
+  text_ += token.text;
+  parts_.push_back({text_.size() - token.text.size(), text_.size(), token.id});
+}
+
+void ChatEncoder::write_chatml(const Turn& turn) {
+  put(start_), put(turn.role), put("\n");
+  const std::size_t begin = text_.size();
+  put(turn.text), put(end_);
+  if (turn.answer) answers_.emplace_back(begin, text_.size());
+  put("\n");
+}
+
+void ChatEncoder::write_llama3(const Turn& turn) {
+  put(start_), put(turn.role), put(header_end_), put("\n\n");
+  const std::size_t begin = text_.size();
+  put(stripped(turn.text)), put(end_);
+  if (turn.answer) answers_.emplace_back(begin, text_.size());
+}
+
+void ChatEncoder::write_plain(const Turn& turn, bool pair) {
+  const std::size_t begin = text_.size();
+  put(turn.text);
+  if (turn.role == "assistant")
+    put(end_);
+  else if (!pair)
+    put("\n");
+  if (turn.answer) answers_.emplace_back(begin, text_.size());
+}
+
+void ChatEncoder::write(const Conversation& conversation) {
+  text_.clear(), parts_.clear(), answers_.clear();
+  if (template_ == ChatTemplate::kLlama3) put(begin_);
+  for (const auto& turn : conversation.turns) {
+    if (template_ == ChatTemplate::kChatml)
+      write_chatml(turn);
+    else if (template_ == ChatTemplate::kLlama3)
+      write_llama3(turn);
+    else
+      write_plain(turn, conversation.pair);
+  }
+}
+
+/// The ids of text_[0, end); no token lies across `end`.
+void ChatEncoder::encode_until(std::size_t end, TokenIds& ids) {
+  std::vector<TextPart> parts;
+  for (const auto& part : parts_) {
+    if (part.begin >= end) break;
+    parts.push_back({std::string_view(text_).substr(part.begin, std::min(end, part.end) - part.begin), part.token});
+  }
+  ids.clear();
+  encoder_->encode_parts(parts, ids);
+}
+
+void ChatEncoder::encode(const Conversation& conversation, TokenIds& ids, std::vector<uint8_t>& mask) {
+  write(conversation);
+  encode_until(text_.size(), ids);
+  if (!mark_by_bytes(ids, mask)) mark_by_fronts(ids, mask);
+}
+
+/// Where tokens are the bytes of the text one after another, each has its place. False: they are not.
+bool ChatEncoder::mark_by_bytes(const TokenIds& ids, std::vector<uint8_t>& mask) const {
+  mask.assign(ids.size(), 0);
+  std::size_t begin = 0;
+  auto answer = answers_.begin();
+  for (std::size_t i = 0; i < ids.size(); ++i) {
+    const std::string bytes = tokenizer_.token(ids[i]);
+    if (std::string_view(text_).substr(begin, bytes.size()) != bytes) return false;
+    while (answer != answers_.end() && begin >= answer->second) ++answer;
+    mask[i] = answer != answers_.end() && begin + bytes.size() > answer->first;
+    begin += bytes.size();
+  }
+  return begin == text_.size();
+}
+
+/// A tokenizer that rewrites its text (spaces as U+2581, lower case): the tokens that do not change when the text ends
+/// there lie before a place.
+void ChatEncoder::mark_by_fronts(const TokenIds& ids, std::vector<uint8_t>& mask) {
+  mask.assign(ids.size(), 0);
+  TokenIds front;
+  for (const auto& [begin, end] : answers_) {
+    encode_until(begin, front);
+    const std::size_t first = common_front(front, ids);
+    encode_until(end, front);
+    std::size_t last = common_front(front, ids);
+    if (last < front.size()) last = std::min(last + 1, ids.size());  // it holds the answer's end and what follows
+    for (std::size_t i = first; i < last; ++i) mask[i] = 1;
+  }
+}
+
+}  // namespace bessemer::data

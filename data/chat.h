@@ -1,0 +1,85 @@
+#pragma once
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "data/tokenizer.h"
+
+namespace bessemer::data {
+
+/// How a conversation is written down.
+enum class ChatTemplate {
+  kNone,
+  kChatml,  ///< <|im_start|>ROLE\nTEXT<|im_end|>\n for each turn, as Hugging Face's ChatML template
+  kLlama3,  ///< <|begin_of_text|>, then <|start_header_id|>ROLE<|end_header_id|>\n\nTEXT<|eot_id|> for each turn, its
+            ///< text without white space around it, as that of Meta-Llama-3-8B-Instruct
+  kPlain,  ///< texts alone: an answer and the end-of-document token, if the tokenizer has one; any other turn and \n; a
+           ///< prompt as it is
+};
+
+struct Turn {
+  std::string role;  ///< "system", "user", "assistant" or "tool"
+  std::string text;
+  bool answer = false;  ///< its tokens are to be predicted
+};
+
+struct Conversation {
+  std::vector<Turn> turns;
+  bool pair = false;  ///< a prompt and its completion: plain puts nothing between them
+};
+
+/// The turns under kPlain, without tokens.
+std::string plain_text(const Conversation& conversation);
+
+/// One thread's way from conversations to ids and to which of them are to be predicted: those of answers, with the
+/// token that ends the turn.
+///
+/// The tokens of a template are put by their ids; texts of special tokens inside of a turn stay text (unless
+/// `special` is kParse). What stands between two tokens is encoded as one text. So ids are those of Hugging Face's
+/// apply_chat_template(tokenize=True), where no turn holds such texts, and the mask is its assistant mask: every token
+/// that holds a byte of the answer.
+class ChatEncoder {
+ public:
+  /// \param end_of_turn  kPlain ends answers with the tokenizer's end-of-document token.
+  /// Errors: Error (65) naming the tokens that the template needs and the tokenizer has not.
+  ChatEncoder(ChatTemplate name, const Tokenizer& tokenizer, SpecialText special, bool end_of_turn);
+  /// Ids and mask take the place of what they hold.
+  void encode(const Conversation& conversation, TokenIds& ids, std::vector<uint8_t>& mask);
+  const std::string& text() const { return text_; }  ///< the last conversation as it was written down
+  uint64_t replaced() const { return encoder_->replaced(); }
+
+ private:
+  struct Token {
+    std::string text;
+    int64_t id = -1;
+  };
+  struct Part {
+    std::size_t begin, end;  ///< in text_
+    int64_t token;
+  };
+  using Spans = std::vector<std::pair<std::size_t, std::size_t>>;  ///< of text_, ascending
+
+  void find_tokens(const std::vector<std::pair<Token*, const char*>>& wanted);
+  void put(std::string_view text);
+  void put(const Token& token);
+  void write(const Conversation& conversation);
+  void write_chatml(const Turn& turn);
+  void write_llama3(const Turn& turn);
+  void write_plain(const Turn& turn, bool pair);
+  void encode_until(std::size_t end, TokenIds& ids);
+  bool mark_by_bytes(const TokenIds& ids, std::vector<uint8_t>& mask) const;
+  void mark_by_fronts(const TokenIds& ids, std::vector<uint8_t>& mask);
+
+  ChatTemplate template_;
+  const Tokenizer& tokenizer_;
+  std::unique_ptr<Encoder> encoder_;
+  Token begin_, start_, header_end_, end_;  ///< those that the template has
+  std::string text_;
+  std::vector<Part> parts_;
+  Spans answers_;
+};
+
+}  // namespace bessemer::data

@@ -1,0 +1,99 @@
+#include "data/chat_lines.h"
+
+#include <simdjson.h>
+
+#include "parallel/error.h"
+
+namespace bessemer::data {
+namespace {
+
+using simdjson::dom::element;
+
+bool is_role(std::string_view role) {
+  return role == "system" || role == "user" || role == "assistant" || role == "tool";
+}
+
+/// The text of a field; what is wrong goes to `problem`.
+bool text_of(const element& object, const char* field, std::string& out, std::string& problem) {
+  std::string_view text;
+  const auto wrong = object[field].get_string().get(text);
+  if (wrong != simdjson::SUCCESS)
+    problem =
+        concat("a text '", field, "' is expected, ", wrong == simdjson::NO_SUCH_FIELD ? "there is none" : "it is none");
+  else if (text.find('\0') != std::string_view::npos)
+    problem = concat("'", field, "' has a NUL byte");
+  out = text;
+  return problem.empty();
+}
+
+bool read_turn(const element& message, Turn& turn, std::string& problem) {
+  if (!text_of(message, "role", turn.role, problem)) return false;
+  if (!is_role(turn.role))
+    problem = concat("role '", turn.role, "' is unknown; system, user, assistant or tool are expected");
+  else if (text_of(message, "content", turn.text, problem) && turn.role == "assistant" && turn.text.empty())
+    problem = "the assistant's content is empty";
+  double weight = 1;
+  const bool weighted = message["weight"].get(weight) == simdjson::SUCCESS;
+  if (weighted && weight != 0 && weight != 1) problem = concat("weight ", weight, "; 0 or 1 are expected");
+  turn.answer = turn.role == "assistant" && weight != 0;
+  return problem.empty();
+}
+
+void read_messages(const element& messages, Conversation& out, std::string& problem) {
+  simdjson::dom::array all;
+  if (messages.get(all) != simdjson::SUCCESS) return void(problem = "an array 'messages' is expected, it is none");
+  bool any = false;
+  for (const element message : all) {
+    Turn turn;
+    if (!read_turn(message, turn, problem))
+      return void(problem = concat("message ", out.turns.size() + 1, ": ", problem));
+    any = any || turn.answer;
+    out.turns.push_back(std::move(turn));
+  }
+  if (out.turns.empty())
+    problem = "'messages' is empty";
+  else if (out.turns.back().role != "assistant")
+    problem = concat("the last turn is the ", out.turns.back().role, "'s; the assistant's is expected");
+  else if (!any)
+    problem = "every answer has weight 0, nothing is to be learned";
+}
+
+void read_pair(const element& line, Conversation& out, std::string& problem) {
+  Turn prompt{"user", "", false}, completion{"assistant", "", true};
+  if (text_of(line, "prompt", prompt.text, problem) && text_of(line, "completion", completion.text, problem) &&
+      completion.text.empty())
+    problem = "'completion' is empty";
+  out.pair = true;
+  out.turns = {std::move(prompt), std::move(completion)};
+}
+
+}  // namespace
+
+struct ChatLines::State {
+  simdjson::dom::parser parser;
+};
+
+ChatLines::ChatLines() : state_(std::make_unique<State>()) {}
+ChatLines::~ChatLines() = default;
+
+std::optional<Conversation> ChatLines::read(std::string_view line, Reject& reject) {
+  element all, messages;
+  // The buffer's end is the parser's own: a line lies among others.
+  if (const auto error = state_->parser.parse(line.data(), line.size(), true).get(all)) {
+    reject = {"not JSON", concat("not JSON: ", simdjson::error_message(error), ": ", excerpt(line))};
+    return {};
+  }
+  Conversation conversation;
+  std::string problem;
+  if (all["messages"].get(messages) == simdjson::SUCCESS)
+    read_messages(messages, conversation, problem);
+  else if (all["prompt"].error() == simdjson::SUCCESS || all["completion"].error() == simdjson::SUCCESS)
+    read_pair(all, conversation, problem);
+  else
+    problem = "a JSON object with 'messages', or with 'prompt' and 'completion', is expected";
+  if (problem.empty()) return conversation;
+  reject = {"no conversation", concat(problem, ": ", excerpt(line))};
+  return {};
+}
+
+}  // namespace bessemer::data
