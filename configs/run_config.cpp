@@ -119,19 +119,8 @@ void list(List& v, trainer::RunOptions& o) {
                                kMayChange, "the newest checkpoint is damaged: go on from the one before, or end (65)");
 }
 
-void list(List& v, data::DataOptions& o) {
-  v.text("data.path", o.path, "DIR", kMayChange,
-         "directory of token shards that `bessemer data build` made; a resume checks that they are the same tokens");
-  v.parsed("data.blend", o.blend, "SHARES", kMayChange,
-           "several such directories in shares: 0.7 data/web, 0.3 data/code; or 3B data/web, 1B data/code; without "
-           "numbers by their sizes; each goes on where it stands when the shares change",
-           data::parse_blend, data::blend_text);
-  v.real("data.blend_temperature", o.blend_temperature, {1e-3, 1e6}, kMayChange,
-         "shares by size are tokens ^ (1 / this): 1 as they are, above flatter");
-  v.parsed(
-      "data.validation", o.validation, "SETS", kMayChange,
-      "validation sets by name: web=data/web, code=data/code (their val splits); empty: of data.path or data.blend",
-      data::parse_named_paths, data::named_paths_text);
+/// What is learned from rows.
+void list_objective(List& v, data::DataOptions& o) {
   v.choice<data::ObjectiveKind>("data.objective", o.objective,
                                 {{"causal", data::ObjectiveKind::kCausal},
                                  {"masked", data::ObjectiveKind::kMasked},
@@ -154,6 +143,22 @@ void list(List& v, data::DataOptions& o) {
       "document), or whether they stand in their order, is learned too (model.pair_head); the data "
       "needs `data build --sentences`");
   v.share("data.short_pairs", o.short_pairs, kFixed, "pairs: share of them that are of random length");
+}
+
+void list(List& v, data::DataOptions& o) {
+  v.text("data.path", o.path, "DIR", kMayChange,
+         "directory of token shards that `bessemer data build` made; a resume checks that they are the same tokens");
+  v.parsed("data.blend", o.blend, "SHARES", kMayChange,
+           "several such directories in shares: 0.7 data/web, 0.3 data/code; or 3B data/web, 1B data/code; without "
+           "numbers by their sizes; each goes on where it stands when the shares change",
+           data::parse_blend, data::blend_text);
+  v.real("data.blend_temperature", o.blend_temperature, {1e-3, 1e6}, kMayChange,
+         "shares by size are tokens ^ (1 / this): 1 as they are, above flatter");
+  v.parsed(
+      "data.validation", o.validation, "SETS", kMayChange,
+      "validation sets by name: web=data/web, code=data/code (their val splits); empty: of data.path or data.blend",
+      data::parse_named_paths, data::named_paths_text);
+  list_objective(v, o);
   v.count("data.ahead", o.ahead, 1, kMayChange, "steps that are read before they are needed");
   v.choice<data::Mode>(
       "data.mode", o.mode,

@@ -96,7 +96,7 @@ TEST_P(Pretraining, LossesAreHuggingFaces) {
 }
 
 INSTANTIATE_TEST_SUITE_P(Pairs, Pretraining, testing::Values("none", "next-sentence", "sentence-order"),
-                         [](const auto& info) { return std::string(info.param).substr(0, 4); });
+                         [](const auto& one) { return std::string(one.param).substr(0, 4); });
 
 }  // namespace
 }  // namespace bessemer::launch

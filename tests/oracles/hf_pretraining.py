@@ -61,6 +61,7 @@ def check(run, directory, bessemer):
     options.read(f"{run}/config.ini")
     o = options["optimizer"]
     model = hf.BertForPreTraining.from_pretrained(directory, attn_implementation="eager").float().eval()
+    model.bert.embeddings.word_embeddings.padding_idx = None  # a random id in a token's place may be [PAD]'s: a word like others
     parameters = list(model.parameters())
     groups = [{"params": [p for p in parameters if p.dim() > 1], "weight_decay": float(o["weight_decay"])},
               {"params": [p for p in parameters if p.dim() < 2], "weight_decay": 0.0}]
