@@ -1,11 +1,11 @@
 #include "data/masking.h"
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <numeric>
 #include <string>
 
+#include "data/draws.h"
 #include "data/tokenizer.h"
 #include "parallel/error.h"
 #include "parallel/random.h"
@@ -15,24 +15,7 @@ namespace {
 
 constexpr double kEnds = 0.2;         // of a span, after each word
 constexpr int64_t kLongestSpan = 10;  // words
-
-// Independent 32-bit words of one stream.
-class Draws {
- public:
-  explicit Draws(uint64_t key) : key_{static_cast<uint32_t>(key), static_cast<uint32_t>(key >> 32)} {}
-  uint32_t word() {
-    if (at_ == 4) words_ = parallel::philox({counter_++, 0, 0, 3}, key_), at_ = 0;
-    return words_[at_++];
-  }
-  double uniform() { return word() * 0x1p-32; }
-  int64_t below(int64_t n) { return static_cast<int64_t>(uint64_t{word()} * static_cast<uint64_t>(n) >> 32); }
-
- private:
-  std::array<uint32_t, 2> key_;
-  std::array<uint32_t, 4> words_{};
-  uint32_t counter_ = 0;
-  std::size_t at_ = 4;
-};
+constexpr uint32_t kUse = 3;          // of Draws
 
 /// Consecutive tokens that are masked together or not at all.
 struct Word {
@@ -113,7 +96,7 @@ void mask_row(const Masking& masking, uint64_t key, std::span<int64_t> tokens, s
   std::size_t maskable = 0;
   for (const Word& word : words) maskable += word.end - word.begin;
   if (maskable == 0) return;
-  Draws draws(key);
+  Draws draws(key, kUse);
   // Words in random order: the ranks of random numbers; equal ones keep their order.
   std::vector<uint32_t> rank(words.size());
   for (auto& r : rank) r = draws.word();

@@ -2,40 +2,25 @@
 
 #include <algorithm>
 
+#include "data/draws.h"
 #include "data/tokenizer.h"
 #include "parallel/error.h"
 #include "parallel/random.h"
 
 namespace bessemer::data {
 
-/// Random numbers of one row.
-class Chance {
- public:
-  Chance(uint64_t key, int64_t row) : key_(parallel::stream_key(key, "pair", static_cast<uint64_t>(row))) {}
-  /// Of [0, n)
-  int64_t below(int64_t n) {
-    const auto words = parallel::philox({counter_++, 0, 0, 4}, {static_cast<uint32_t>(key_), uint32_t(key_ >> 32)});
-    const auto all = uint64_t{words[0]} << 32 | words[1];
-    return static_cast<int64_t>(static_cast<unsigned __int128>(all) * static_cast<uint64_t>(n) >> 64);
-  }
-  bool heads() { return below(2) == 1; }
-
- private:
-  uint64_t key_;
-  uint32_t counter_ = 0;
-};
-
 namespace {
 
 constexpr int64_t kStretch = 1 << 17;  // tokens: a row that is read costs the sentences of so many
 constexpr std::size_t kHeld = 1024;    // about 40 MB
 constexpr int64_t kFrame = 3;          // before, after, after
+constexpr uint32_t kUse = 4;           // of Draws
 constexpr int kTries = 10;             // as create_pretraining_data.py
 
 /// Where a run is cut in two, from its beginning: never at an end of it.
-int64_t cut_of(const SentenceRun& run, Chance& chance) {
-  if (run.sentences.empty()) return 1 + chance.below(run.tokens - 1);
-  return run.sentences[static_cast<std::size_t>(chance.below(static_cast<int64_t>(run.sentences.size())))];
+int64_t cut_of(const SentenceRun& run, Draws& draws) {
+  if (run.sentences.empty()) return 1 + draws.below(run.tokens - 1);
+  return run.sentences[static_cast<std::size_t>(draws.below(static_cast<int64_t>(run.sentences.size())))];
 }
 
 }  // namespace
@@ -46,10 +31,9 @@ std::vector<SentenceRun> sentence_runs(int64_t document, const std::vector<int64
   SentenceRun run;
   int64_t length = room;
   const auto begin_run = [&](int64_t first) {
-    Chance chance(0, first);  // of the text alone: runs are the same in each epoch
-    constexpr int64_t kFine = 1 << 30;
-    const bool is_short = static_cast<double>(chance.below(kFine)) < short_share * static_cast<double>(kFine);
-    length = is_short ? 2 + chance.below(room - 1) : room;
+    Draws draws(parallel::stream_key(0, "data/run", static_cast<uint64_t>(first)),
+                kUse);  // of the text alone: runs are the same in each epoch
+    length = draws.uniform() < short_share ? 2 + draws.below(room - 1) : room;
     run = {document, first, 0, {}};
   };
   const auto end_run = [&] {
@@ -117,12 +101,12 @@ std::vector<SentenceRun> PairCorpus::runs_of(int64_t stretch) const {
   return out;
 }
 
-PairCorpus::Segment PairCorpus::foreign(const SentenceRun& run, Chance& chance) const {
-  int64_t row = chance.below(rows());
-  for (int i = 1; i < kTries && runs_.row(row)->document == run.document; ++i) row = chance.below(rows());
+PairCorpus::Segment PairCorpus::foreign(const SentenceRun& run, Draws& draws) const {
+  int64_t row = draws.below(rows());
+  for (int i = 1; i < kTries && runs_.row(row)->document == run.document; ++i) row = draws.below(rows());
   while (runs_.row(row)->document == run.document) row = (row + 1) % rows();
   const auto other = runs_.row(row);
-  const auto begin = chance.below(static_cast<int64_t>(other->sentences.size()) + 1);
+  const auto begin = draws.below(static_cast<int64_t>(other->sentences.size()) + 1);
   const int64_t skipped = begin == 0 ? 0 : other->sentences[static_cast<std::size_t>(begin - 1)];
   return {other->first + skipped, other->tokens - skipped};
 }
@@ -139,13 +123,13 @@ void PairCorpus::put(const Segment& segment, std::size_t at, const RowRoom& out)
 void PairCorpus::read_row(int64_t row, const RowRoom& out) const {
   check_room(row, out, sequence() + 1);
   const auto run = runs_.row(row);
-  Chance chance(out.key, row);
-  const int64_t cut = cut_of(*run, chance);
+  Draws draws(parallel::stream_key(out.key, "data/pair", static_cast<uint64_t>(row)), kUse);
+  const int64_t cut = cut_of(*run, draws);
   Segment a{run->first, cut}, b{run->first + cut, run->tokens - cut};
-  const bool wrong = chance.heads();
+  const bool wrong = draws.below(2) == 1;
   if (wrong && cut_.pairs.kind == PairKind::kSentenceOrder) std::swap(a, b);
   if (wrong && cut_.pairs.kind == PairKind::kNextSentence) {
-    b = foreign(*run, chance);
+    b = foreign(*run, draws);
     const int64_t room = sequence() - kFrame, half = room / 2;
     if (const int64_t n = std::min(a.tokens, std::max(room - b.tokens, half)); n < a.tokens)
       a.first += a.tokens - n, a.tokens = n;

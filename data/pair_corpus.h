@@ -7,6 +7,7 @@
 
 namespace bessemer::data {
 
+class Draws;
 class Tokenizer;
 
 /// Sentences of a document that fit in a row.
@@ -48,7 +49,7 @@ class PairCorpus final : public ShardCorpus {
   std::vector<SentenceRun> runs_of(int64_t stretch) const;
   /// Where a document's text ends: the frame has what ends a document.
   int64_t text_end(int64_t begin, int64_t end) const;
-  Segment foreign(const SentenceRun& run, class Chance& chance) const;
+  Segment foreign(const SentenceRun& run, Draws& draws) const;
   void put(const Segment& segment, std::size_t at, const RowRoom& out) const;
 
   Stretches<SentenceRun> runs_;

@@ -2,17 +2,13 @@
 
 #include <algorithm>
 
+#include "data/draws.h"
 #include "parallel/random.h"
 
 namespace bessemer::data {
 namespace {
 
-/// Of [0, n)
-std::size_t below(uint64_t key, std::size_t number, std::size_t n) {
-  const auto words = parallel::philox({static_cast<uint32_t>(number), 0, 0, 5},
-                                      {static_cast<uint32_t>(key), static_cast<uint32_t>(key >> 32)});
-  return static_cast<std::size_t>(uint64_t{words[0]} * n >> 32);
-}
+constexpr uint32_t kUse = 5;  // of Draws
 
 }  // namespace
 
@@ -27,7 +23,9 @@ void add_prefixes(uint64_t seed, Rows& rows) {
       for (end = begin + 1; end < s && start(end) == start(begin);) ++end;
       // Its last position has a target only where the row ends inside of it.
       const std::size_t targets = end - begin - (end < s ? 1 : 0);
-      const std::size_t prefix = 1 + below(key, begin, std::max<std::size_t>(1, targets));
+      Draws draws(parallel::stream_key(key, "data/prefix", begin), kUse);
+      const auto prefix =
+          1 + static_cast<std::size_t>(draws.below(std::max<int64_t>(1, static_cast<int64_t>(targets))));
       for (std::size_t i = begin; i < end; ++i) {
         rows.ends[r * s + i] = static_cast<int64_t>(begin + prefix);
         if (i + 1 < begin + prefix) rows.counted[r * s + i] = 0;

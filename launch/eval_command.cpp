@@ -62,6 +62,11 @@ struct Sums {
     }
     return parts ? sum_of_parts : loss / static_cast<double>(tokens);
   }
+  /// Of the tokens alone.
+  double token_loss() const {
+    const auto tokens_alone = terms.find("mlm_loss");
+    return tokens_alone != terms.end() ? tokens_alone->second.value() : mean_loss();
+  }
   int64_t bytes = 0;  ///< of text that the counted tokens stand for
 };
 
@@ -120,9 +125,10 @@ int eval(const Words& words) {
   const double loss = sums.mean_loss();
   BESSEMER_CHECK_DATA(std::isfinite(loss), loaded.checkpoint, " gives a loss of ", loss,
                       "; `bessemer ckpt verify` says whether its bytes are good");
-  nlohmann::ordered_json out{{"model", loaded.checkpoint}, {"step", loaded.step}, {"split", a.text("split")},
-                             {"tokens", sums.tokens},      {"loss", loss},        {"perplexity", std::exp(loss)}};
-  std::string text = fmt::format("loss {:.4f} | perplexity {:.3f}", loss, std::exp(loss));
+  nlohmann::ordered_json out{
+      {"model", loaded.checkpoint}, {"step", loaded.step}, {"split", a.text("split")},
+      {"tokens", sums.tokens},      {"loss", loss},        {"perplexity", std::exp(sums.token_loss())}};
+  std::string text = fmt::format("loss {:.4f} | perplexity {:.3f}", loss, std::exp(sums.token_loss()));
   if (loaded.config.data.objective != data::ObjectiveKind::kMasked) {
     out["bits_per_byte"] = sums.loss / std::log(2.0) / static_cast<double>(sums.bytes);
     text += fmt::format(" | bits per byte {:.4f}", out["bits_per_byte"].get<double>());

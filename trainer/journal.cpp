@@ -85,7 +85,7 @@ void Journal::events(const StepResult& r, double rate, double mfu) {
 void Journal::evaluation(int64_t step, const std::string& set, const Evaluation& result) {
   if (!progress_) return;
   std::string text = fmt::format("step {}: eval loss{}{} {:.4f}, perplexity {:.2f}", step, set.empty() ? "" : " of ",
-                                 set, result.loss, std::exp(result.loss));
+                                 set, result.loss, std::exp(result.token_loss));
   std::vector<Metric> line{{"step", step}};
   if (!set.empty()) line.push_back({"set", set});
   line.push_back({"eval_loss", result.loss});

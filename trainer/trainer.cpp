@@ -1,5 +1,6 @@
 #include "trainer/trainer.h"
 
+#include <algorithm>
 #include <bit>
 #include <chrono>
 #include <cmath>
@@ -110,6 +111,10 @@ struct Trainer::Totals {
       if (term.part && term.weight > 0) sum += term.mean(), parts = true;
     }
     return parts ? sum : loss.value() / static_cast<double>(weight);
+  }
+  double token_loss() const {
+    const auto first = std::find_if(terms.begin(), terms.end(), [](const Term& t) { return t.part && t.weight > 0; });
+    return first != terms.end() ? first->mean() : mean_loss();
   }
   /// Those that anything was counted in.
   std::vector<std::pair<std::string, double>> means() const {
@@ -280,7 +285,7 @@ Evaluation Trainer::evaluate(const NextBatch& next, int64_t batches) {
   sum_over_ranks(totals);
   BESSEMER_CHECK_DATA(totals.weight > 0,
                       "no target of a validation set counts: its documents have one token each; leave it out");
-  return {totals.mean_loss(), totals.means()};
+  return {totals.mean_loss(), totals.token_loss(), totals.means()};
 }
 
 const Trainer::Counters Trainer::counters() const { return {step_, updates_, tokens_, loss_scale_.state()}; }

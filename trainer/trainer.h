@@ -71,6 +71,7 @@ struct StepResult {
 /// Of a validation set: means over all ranks.
 struct Evaluation {
   double loss = 0;
+  double token_loss = 0;  ///< of the tokens alone, what perplexity is made of: the loss, or the first of its parts
   std::vector<std::pair<std::string, double>> terms;
 };
 

@@ -108,16 +108,16 @@ TEST(Changed, LetsOnlyTheDocumentedOptionsChange) {
   for (const auto& o : visit(config)) {
     if (o.on_resume == OnResume::kMayChange) free.push_back(o.name);
   }
-  EXPECT_THAT(free,
-              ElementsAre("run.dir", "run.resume", "run.init_from", "run.on_corrupt", "data.path", "data.blend", "data.blend_temperature", "data.validation",
-                          "data.ahead", "data.verify",
-                          "data.fetch", "data.cache", "data.cache_gb", "data.fetch_timeout",
-                          "model.preset", "model.recompute", "parallel.dp", "parallel.tp", "parallel.sequence_parallel", "parallel.zero",
-                          "parallel.backend", "parallel.device", "parallel.threads", "parallel.bucket_mb",
-                          "parallel.deterministic", "parallel.share_gpu", "train.steps", "train.tokens", "train.epochs", "train.wall_time",
-                          "train.micro_batch", "train.precision", "train.eval_every", "train.eval_batches", "checkpoint.every",
-                          "checkpoint.interval", "checkpoint.keep", "checkpoint.keep_every", "checkpoint.asynchronous",
-                          "checkpoint.read_back", "log.every", "log.tensorboard"));
+  EXPECT_THAT(
+      free, ElementsAre("run.dir", "run.resume", "run.init_from", "run.on_corrupt", "data.path", "data.blend",
+                        "data.blend_temperature", "data.validation", "data.ahead", "data.verify", "data.fetch",
+                        "data.cache", "data.cache_gb", "data.fetch_timeout", "model.preset", "model.recompute",
+                        "parallel.dp", "parallel.tp", "parallel.sequence_parallel", "parallel.zero", "parallel.backend",
+                        "parallel.device", "parallel.threads", "parallel.bucket_mb", "parallel.deterministic",
+                        "parallel.share_gpu", "train.steps", "train.tokens", "train.epochs", "train.wall_time",
+                        "train.micro_batch", "train.precision", "train.eval_every", "train.eval_batches",
+                        "checkpoint.every", "checkpoint.interval", "checkpoint.keep", "checkpoint.keep_every",
+                        "checkpoint.asynchronous", "checkpoint.read_back", "log.every", "log.tensorboard"));
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <cctype>
+#include <cmath>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -74,8 +75,14 @@ TEST_P(Pretraining, ReadsTheSameBatchesOnTwoRanks) {
   ASSERT_EQ(a.size(), 20u);
   ASSERT_EQ(b.size(), 20u);
   for (std::size_t i = 0; i < a.size(); ++i) EXPECT_NEAR(b[i] / a[i], 1.0, 1e-5) << "step " << i + 1;
-  const auto eval = run({kBinary, "eval", "--model", file("one"), "--data", file("data"), "--threads", "1"});
-  EXPECT_EQ(eval.code, 0) << eval.text;
+  const auto eval = run({kBinary, "eval", "--model", file("one"), "--data", file("data"), "--threads", "1", "--json"});
+  ASSERT_EQ(eval.code, 0) << eval.text;
+  const auto said = nlohmann::json::parse(eval.text);
+  const bool pairs = said.contains("pair_loss");
+  EXPECT_EQ(pairs, std::string(GetParam()) != "none");
+  const double tokens = said.at(pairs ? "mlm_loss" : "loss"), both = tokens + said.value("pair_loss", 0.0);
+  EXPECT_NEAR(said.at("loss").get<double>(), both, 1e-9);
+  EXPECT_NEAR(said.at("perplexity").get<double>(), std::exp(tokens), 1e-6);
 }
 
 TEST_P(Pretraining, LossesAreHuggingFaces) {
