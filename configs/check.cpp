@@ -103,7 +103,7 @@ void check_pairs(const RunConfig& c, Rules& rules) {
   const bool pairs = c.data.pairs != data::PairKind::kNone;
   rules.must(pairs || !model.pair_head,
              "model.pair_head learns from sentence pairs, and data.pairs = none; choose next-sentence or "
-             "sentence-order, or leave the head off");
+             "sentence-order, or --model.pair_head=no");
   if (!pairs) return;
   rules.must(c.data.objective == data::ObjectiveKind::kMasked,
              "data.pairs is for data.objective = masked; leave one of them out");

@@ -33,8 +33,14 @@ bool read_turn(const element& message, Turn& turn, std::string& problem) {
   else if (text_of(message, "content", turn.text, problem) && turn.role == "assistant" && turn.text.empty())
     problem = "the assistant's content is empty";
   double weight = 1;
-  const bool weighted = message["weight"].get(weight) == simdjson::SUCCESS;
-  if (weighted && weight != 0 && weight != 1) problem = concat("weight ", weight, "; 0 or 1 are expected");
+  element given;
+  if (message["weight"].get(given) == simdjson::SUCCESS && !given.is_null()) {
+    bool yes = true;
+    if (given.get(yes) == simdjson::SUCCESS)
+      weight = yes ? 1 : 0;
+    else if (given.get(weight) != simdjson::SUCCESS || (weight != 0 && weight != 1))
+      problem = concat("weight ", simdjson::minify(given), "; 0 or 1 are expected");
+  }
   turn.answer = turn.role == "assistant" && weight != 0;
   return problem.empty();
 }

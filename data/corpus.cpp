@@ -74,6 +74,7 @@ std::shared_ptr<const Corpus> Corpus::cut(ShardTokens tokens, const std::string&
                                           const Cut& cut) {
   BESSEMER_CHECK(cut.sequence >= 1, "a sequence of ", cut.sequence, " tokens; at least 1 is expected");
   if (cut.pairs.kind != PairKind::kNone) {
+    BESSEMER_CHECK(cut.sequence >= 5, "model.sequence ", cut.sequence, " has no room for a pair; choose 5 or more");
     auto corpus = std::make_shared<PairCorpus>(std::move(tokens), cut);
     BESSEMER_CHECK_DATA(corpus->rows() > 0, source, ": split '", split,
                         "' has no sentence of two tokens, so no pair; use more text");

@@ -61,8 +61,6 @@ PairCorpus::PairCorpus(ShardTokens tokens, const Cut& cut)
       padding_(all_.facts().pad_id >= 0 ? all_.facts().pad_id : cut.pairs.after) {
   BESSEMER_CHECK_DATA(all_.has_sentences(), all_.path(),
                       ": has no sentence_offsets, which data.pairs is made of; build the data set with --sentences");
-  BESSEMER_CHECK(cut.sequence >= kFrame + 2, "model.sequence ", cut.sequence, " has no room for a pair; choose ",
-                 kFrame + 2, " or more");
   if (rows() == 0 || cut.pairs.kind != PairKind::kNextSentence) return;
   BESSEMER_CHECK_DATA(runs_.row(0)->document != runs_.row(rows() - 1)->document, all_.path(),
                       ": its split has one document, and data.pairs = next-sentence takes wrong ones from others; use "

@@ -122,6 +122,9 @@ int eval(const Words& words) {
   const int64_t windows = asked > 0 ? std::min(asked, corpus->rows()) : corpus->rows();
   const Sums sums = evaluate(loaded, *corpus, windows, a.count("batch"), *tokenizer);
 
+  BESSEMER_CHECK_DATA(sums.tokens > 0, a.text("data"), ": no target of these ", windows,
+                      " sequences counts: their loss_mask is 0, or their documents have one token each; take more "
+                      "(--windows), or other data");
   const double loss = sums.mean_loss();
   BESSEMER_CHECK_DATA(std::isfinite(loss), loaded.checkpoint, " gives a loss of ", loss,
                       "; `bessemer ckpt verify` says whether its bytes are good");

@@ -1,5 +1,6 @@
 #include <fmt/format.h>
 
+#include <iostream>
 #include <nlohmann/json.hpp>
 
 #include "launch/arguments.h"
@@ -38,6 +39,10 @@ int export_model(const Words& words) {
   how.out = a.text("out"), how.shard_bytes = static_cast<uint64_t>(a.bytes("shard-bytes"));
   if (a.has("dtype")) how.dtype = a.choice<const char*>("dtype", {{"fp32", "F32"}, {"bf16", "BF16"}, {"fp16", "F16"}});
   const ModelFiles files = open_model(a.text("model"));
+  if (files.config.data.objective == data::ObjectiveKind::kPrefix)
+    std::cerr
+        << "warning: " << files.path
+        << " learned to see all of a prefix (data.objective = prefix); Hugging Face's class sees each token's past alone\n";
   const auto done = trainer::export_pretrained(*files.weights, models::resolve(files.config.model), files.origin,
                                                files.tokenizer, how);
   if (a.flag("json")) {

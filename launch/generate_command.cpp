@@ -1,6 +1,7 @@
 #include <fmt/format.h>
 
 #include <deque>
+#include <filesystem>
 #include <fstream>
 #include <iostream>
 #include <nlohmann/json.hpp>
@@ -60,7 +61,12 @@ std::string help() {
 Tokens end_tokens(const Loaded& loaded, const data::Tokenizer& tokenizer) {
   Tokens ends;
   if (tokenizer.eod_id >= 0) ends.push_back(tokenizer.eod_id);
-  if (!loaded.origin) return ends;
+  if (!loaded.origin) {  // a run of ours may have learned conversations
+    for (const char* end_of_turn : {"<|im_end|>", "<|eot_id|>"}) {
+      if (const int64_t id = tokenizer.special_token(end_of_turn); id >= 0) ends.push_back(id);
+    }
+    return ends;
+  }
   std::vector<std::string> texts{loaded.origin->config};
   if (const auto found = loaded.origin->files.find("generation_config.json"); found != loaded.origin->files.end())
     texts.push_back(found->second);
@@ -183,14 +189,17 @@ std::vector<ordered_json> read_lines(const std::string& path) {
 /// Lines go out in the order of the prompts, each as soon as it and all before it are complete.
 class LineWriter {
  public:
+  /// A file keeps what it holds until the first line.
   LineWriter(const std::string& path, bool writes) : path_(path.empty() ? "stdout" : path), writes_(writes) {
     if (path.empty() || !writes) return;
-    file_.open(path, std::ios::trunc);
+    file_.open(path, std::ios::app);
     out_ = &file_;
     check();
   }
   void write(const ordered_json& line) {
     if (!writes_) return;
+    if (out_ == &file_ && !begun_) file_.close(), file_.open(path_, std::ios::trunc);
+    begun_ = true;
     *out_ << dump(line, -1) << std::flush;
     check();
   }
@@ -198,7 +207,7 @@ class LineWriter {
  private:
   void check() const { BESSEMER_CHECK_ENV(out_->good(), path_, ": cannot be written"); }
   std::string path_;
-  bool writes_;
+  bool writes_, begun_ = false;
   std::ofstream file_;
   std::ostream* out_ = &std::cout;
 };
@@ -234,6 +243,10 @@ void check(const Arguments& a) {
   BESSEMER_CHECK(a.has("prompt") != a.has("input"), "give either --prompt TEXT or --input FILE");
   BESSEMER_CHECK(a.has("input") || !a.has("out"), "--out is where the lines of --input go; leave it out");
   BESSEMER_CHECK(a.has("prompt") || !a.flag("json"), "--json is for --prompt; --input gives JSON lines anyway");
+  std::error_code ignored;
+  BESSEMER_CHECK(!a.has("out") || !std::filesystem::equivalent(a.text("input"), a.text("out"), ignored), "--out ",
+                 a.text("out"), " is the file of --input; choose another");
+  BESSEMER_CHECK(a.count("parallel.tp") >= 1, "--parallel.tp is 0; choose at least 1");
   BESSEMER_CHECK(a.count("batch") >= 1, "--batch is ", a.count("batch"), "; choose at least 1");
 }
 
@@ -250,7 +263,8 @@ int speak(const Arguments& a, Loaded loaded, bool first_rank) {
   s.top_k = a.count("top-k"), s.top_p = a.fraction("top-p"), s.repetition_penalty = a.real("repetition-penalty");
   s.ends = end_tokens(speaker.loaded, *speaker.tokenizer);
   if (a.has("prompt")) return one_prompt(speaker, a.text("prompt"), a.flag("json"));
-  return many_prompts(speaker, read_lines(a.text("input")), a.count("batch"), LineWriter(a.text("out"), first_rank));
+  auto lines = read_lines(a.text("input"));
+  return many_prompts(speaker, std::move(lines), a.count("batch"), LineWriter(a.text("out"), first_rank));
 }
 
 at::ScalarType dtype_of(const Arguments& a) {
@@ -260,6 +274,8 @@ at::ScalarType dtype_of(const Arguments& a) {
 int on_ranks(const Words& words, parallel::World& world) {
   const Arguments a(words, flags());
   check(a);
+  BESSEMER_CHECK(a.count("parallel.tp") == world.size(), "--parallel.tp is ", a.count("parallel.tp"), " on ",
+                 world.size(), " processes, which hold one model together; give --parallel.tp=", world.size());
   parallel::ParallelOptions options;
   options.tp = a.count("parallel.tp"), options.dp = 1, options.device = device_named(a.text("device"));
   set_threads(a.count("threads"), world.local_size());

@@ -39,9 +39,21 @@ Shape from_text(const std::string& text, const std::string& where) {
   return {parsed.config, where};
 }
 
+/// The configuration that the run's directory holds, if it goes on.
+std::optional<Shape> own_shape(const configs::RunConfig& config) {
+  const std::string own = config.run.dir + "/config.ini";
+  if (config.run.resume == "none" || !std::filesystem::exists(own)) return {};
+  return from_text(data::read_file(own), own);
+}
+
+bool began_from_another(const configs::RunConfig& config) {
+  const auto own = own_shape(config);
+  return own && !own->config.run.init_from.empty();
+}
+
 Shape shape_of(const configs::RunConfig& config) {
-  const std::string own = config.run.dir + "/config.ini", &from = config.run.init_from;
-  if (config.run.resume != "none" && std::filesystem::exists(own)) return from_text(data::read_file(own), own);
+  const std::string& from = config.run.init_from;
+  if (auto own = own_shape(config)) return *own;
   if (trainer::PretrainedReader::is_one(from)) {
     Shape shape{{}, "run.init_from " + from, true};
     shape.config.model = trainer::PretrainedReader::open(from).options();
@@ -67,6 +79,9 @@ bool is_free(const std::string& name) {
   return std::find(all.begin(), all.end(), name) != all.end();
 }
 
+/// A row for each position, that many and no others.
+bool has_table(const models::ModelOptions& o) { return o.position == models::Position::kLearned; }
+
 /// Is the option's value nobody's, and to be the source's?
 bool wanted(const std::string& name, const std::map<std::string, std::string>& origins) {
   if (origins.at(name) != "default" || name == "model.preset" || name == "model.vocab") return false;
@@ -85,6 +100,9 @@ int64_t first_difference(const data::Tokenizer& a, const data::Tokenizer& b) {
 }
 
 void refuse_other_tokenizer(const ModelFiles& source, const std::string& text) {
+  if (source.tokenizer.empty())
+    std::cerr << "warning: " << source.path
+              << " holds no tokenizer; whether the data's ids are its own is not checked\n";
   if (source.tokenizer.empty() || source.tokenizer == text) return;
   const auto theirs = data::load_tokenizer(source.tokenizer), ours = data::load_tokenizer(text);
   const int64_t id = first_difference(*theirs, *ours);
@@ -134,7 +152,7 @@ ModelFiles open_source(const std::string& path) {
 
 int64_t complete_model(configs::Parsed& parsed) {
   auto& config = parsed.config;
-  if (config.run.init_from.empty() || !parsed.problems.empty()) return 0;
+  if (!parsed.problems.empty() || (config.run.init_from.empty() && !began_from_another(config))) return 0;
   Shape source = shape_of(config);
   const int64_t vocab = source.config.model.vocab;
   configs::RunConfig resolved = source.config;
@@ -143,12 +161,13 @@ int64_t complete_model(configs::Parsed& parsed) {
   std::vector<std::pair<std::string, std::string>> given;  // of those that must agree, and the source's value
   for (std::size_t i = 0; i < ours.size(); ++i) {
     const std::string& name = ours[i].name;
-    const bool objective = name == "data.objective" && parsed.origins.at(name) == "default";
+    const bool objective = (name == "data.objective" || name == "data.pairs") && parsed.origins.at(name) == "default";
     if (ours[i].section() != "model" && !objective) continue;
     if (objective || wanted(name, parsed.origins)) {
       ours[i].set(theirs[i].text());
       parsed.origins[name] = source.where;
-    } else if (source.pretrained && parsed.origins.at(name) != "default" && !is_free(name)) {
+    } else if (parsed.origins.at(name) != "default" &&
+               ((source.pretrained && !is_free(name)) || (name == "model.sequence" && has_table(resolved.model)))) {
       given.emplace_back(name, completed[i].text());
     }
   }

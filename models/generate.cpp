@@ -22,7 +22,7 @@ void check(const SamplingOptions& o) {
                  "; choose 0 (the likeliest token) or more");
   BESSEMER_CHECK(o.top_k >= 0, "top-k is ", o.top_k, "; choose at least 1, or 0 for all tokens");
   BESSEMER_CHECK(o.top_p > 0.0 && o.top_p <= 1.0, "top-p is ", o.top_p, "; choose above 0, at most 1");
-  BESSEMER_CHECK(o.repetition_penalty > 0.0 && std::isfinite(o.repetition_penalty), "repetition-penalty is ",
+  BESSEMER_CHECK(o.repetition_penalty >= 0.01 && o.repetition_penalty <= 1e9, "repetition-penalty is ",
                  o.repetition_penalty, "; choose 1 (off) or more, for example 1.2");
 }
 

@@ -283,8 +283,10 @@ Evaluation Trainer::evaluate(const NextBatch& next, int64_t batches) {
   Totals totals;
   for (int64_t i = 0; i < batches; ++i) totals.add(model_.loss(next(), context));
   sum_over_ranks(totals);
-  BESSEMER_CHECK_DATA(totals.weight > 0,
-                      "no target of a validation set counts: its documents have one token each; leave it out");
+  BESSEMER_CHECK_DATA(
+      totals.weight > 0,
+      "no target of a validation set counts: its documents have one token each, or their loss_mask is 0; "
+      "choose a larger train.eval_batches, or leave the set out");
   return {totals.mean_loss(), totals.token_loss(), totals.means()};
 }
 

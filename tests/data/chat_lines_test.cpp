@@ -48,6 +48,10 @@ TEST(ChatLines, WhatIsNoConversationSaysWhy) {
   EXPECT_THAT(why_not(R"({"messages": [{"role": "assistant", "content": "a", "weight": 0}]})"), HasSubstr("weight 0"));
   EXPECT_THAT(why_not(R"({"messages": [{"role": "assistant", "content": "a", "weight": 0.5}]})"),
               HasSubstr("weight 0.5"));
+  EXPECT_THAT(why_not(R"({"messages": [{"role": "assistant", "content": "a", "weight": "0"}]})"),
+              HasSubstr("weight \"0\""));
+  EXPECT_THAT(why_not(R"({"messages": [{"role": "assistant", "content": "a", "weight": false}]})"),
+              HasSubstr("every answer has weight 0"));
   EXPECT_THAT(why_not(R"({"prompt": "a"})"), HasSubstr("'completion' is expected"));
   EXPECT_THAT(why_not(R"({"prompt": "a", "completion": ""})"), HasSubstr("'completion' is empty"));
   EXPECT_THAT(why_not(R"({"prompt": "a\u0000", "completion": "b"})"), HasSubstr("NUL"));

@@ -238,6 +238,8 @@ TEST_F(Commands, RefuseWithTheirWholeNameAndNothingOnStdout) {
            {{"generate", "--model", dir, "--prompt", "the", "--parallel.tp", "2"}, 64, "start it with mpirun -n 2"},
            {{"generate", "--model", dir, "--prompt", "the", "--stop", ""}, 64, "--stop is empty"},
            {{"generate", "--model", dir, "--input", files_.dir("none")}, 65, "there is no such file"},
+           {{"generate", "--model", dir, "--input", files_.ini(), "--out", files_.ini()}, 64, "is the file of --input"},
+           {{"generate", "--model", dir, "--input", files_.dir("none"), "--out", files_.ini()}, 65, "there is no such"},
            {{"embed", "--model", dir, "--input", files_.ini(), "--out", files_.dir("x.csv")}, 64, "choose a name that"},
            {{"embed", "--model", dir, "--input", files_.ini(), "--out", files_.dir("x.npy"), "--pool", "cls"},
             64,

@@ -105,6 +105,11 @@ TEST_F(FineTune, OnConversationsTheLossIsThatOfAnswersAndFalls) {
   const auto on = run(train("a", {"--train.steps=42", "--optimizer.lr=1e-2"}));
   EXPECT_EQ(on.code, 0) << on.text;
   EXPECT_THAT(on.text, HasSubstr("resumed at step 40"));
+  auto words = train("a", {"--train.steps=44", "--optimizer.lr=1e-2"});
+  std::erase_if(words, [](const std::string& word) { return word.starts_with("--run.init_from"); });
+  const auto further = run(words);
+  EXPECT_EQ(further.code, 0) << further.text;
+  EXPECT_THAT(further.text, HasSubstr("resumed at step 42"));
 }
 
 TEST_F(FineTune, NewRowsAreTheSameOnEveryLayout) {
@@ -184,6 +189,10 @@ TEST_F(FineTune, ARunsVocabularyGrowsToo) {
   const auto again = run(train("b", {"--train.steps=2"}));
   ASSERT_EQ(again.code, 0) << again.text;
   EXPECT_THAT(again.text, AllOf(HasSubstr("(model 400)"), Not(HasSubstr("grew"))));
+  sequence_ = "--model.sequence=8";
+  const auto shorter = run(train("c", {"--train.steps=2"}));
+  EXPECT_EQ(shorter.code, 64);
+  EXPECT_THAT(shorter.text, HasSubstr("model.sequence is 8, and 16 in run.init_from"));
 }
 
 }  // namespace
