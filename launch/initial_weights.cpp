@@ -39,21 +39,22 @@ Shape from_text(const std::string& text, const std::string& where) {
   return {parsed.config, where};
 }
 
-/// The configuration that the run's directory holds, if it goes on.
-std::optional<Shape> own_shape(const configs::RunConfig& config) {
-  const std::string own = config.run.dir + "/config.ini";
-  if (config.run.resume == "none" || !std::filesystem::exists(own)) return {};
-  return from_text(data::read_file(own), own);
+std::string own_file(const configs::RunConfig& config) { return config.run.dir + "/config.ini"; }
+
+bool goes_on(const configs::RunConfig& config) {
+  return config.run.resume != "none" && std::filesystem::exists(own_file(config));
 }
 
+/// Has the run that goes on its shape from run.init_from? A file that is damaged is named by whoever resumes.
 bool began_from_another(const configs::RunConfig& config) {
-  const auto own = own_shape(config);
-  return own && !own->config.run.init_from.empty();
+  if (!goes_on(config)) return false;
+  const auto parsed = configs::parse({"", data::read_file(own_file(config)), {}, {}});
+  return parsed.problems.empty() && !parsed.config.run.init_from.empty();
 }
 
 Shape shape_of(const configs::RunConfig& config) {
-  const std::string& from = config.run.init_from;
-  if (auto own = own_shape(config)) return *own;
+  const std::string own = own_file(config), &from = config.run.init_from;
+  if (goes_on(config)) return from_text(data::read_file(own), own);
   if (trainer::PretrainedReader::is_one(from)) {
     Shape shape{{}, "run.init_from " + from, true};
     shape.config.model = trainer::PretrainedReader::open(from).options();
