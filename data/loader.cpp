@@ -19,24 +19,24 @@ Rows read_rows(const std::vector<RowPlace>& places, int64_t sequence, uint64_t s
   Rows rows;
   rows.sequence = sequence;
   const auto s = static_cast<std::size_t>(sequence), n = places.size();
-  const auto any = [&](auto has) {
-    return std::any_of(places.begin(), places.end(), [&](const RowPlace& place) { return has(*place.corpus); });
-  };
-  const bool documents = any([](const Corpus& c) { return c.has_documents(); });
-  const bool pairs = any([](const Corpus& c) { return c.has_pairs(); });
-  const std::size_t starts = documents ? s : 0, segments = pairs ? s : 0,
-                    counted = documents || any([](const Corpus&c) { return c.has_loss_mask(); }) ? s : 0;
+  bool documents = false, masks = false, pairs = false;
+  for (const auto& place : places) {
+    documents = documents || place.corpus->has_documents(), masks = masks || place.corpus->has_loss_mask();
+    pairs = pairs || place.corpus->has_pairs();
+  }
+  const std::size_t starts = documents ? s : 0, counted = documents || masks ? s : 0, segments = pairs ? s : 0;
   rows.tokens.resize(n * (s + 1)), rows.starts.resize(n * starts), rows.counted.resize(n * counted);
   rows.segments.resize(n * segments), rows.pair_labels.resize(pairs ? n : 0);
-  const uint64_t key = parallel::stream_key(seed, "data/pairs");
+  const uint64_t key = pairs ? parallel::stream_key(seed, "data/pairs") : 0;
   for (std::size_t i = 0; i < n; ++i) {
     const auto& place = places[i];
     rows.rows.push_back(place.number);
     const auto part = [i](auto& all, std::size_t width) { return std::span(all).subspan(i * width, width); };
     RowRoom room{part(rows.tokens, s + 1), part(rows.starts, starts), part(rows.counted, counted)};
-    room.segments = part(rows.segments, segments);
-    room.pair_label = pairs ? &rows.pair_labels[i] : nullptr;
-    room.key = parallel::stream_key(key, "row", static_cast<uint64_t>(place.number));
+    if (pairs) {
+      room.segments = part(rows.segments, segments), room.pair_label = &rows.pair_labels[i];
+      room.key = parallel::stream_key(key, "row", static_cast<uint64_t>(place.number));
+    }
     place.corpus->read_row(place.row, room);
   }
   return rows;

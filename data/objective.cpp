@@ -41,8 +41,9 @@ Batch make_batch(const Rows& rows, const Objective& objective, at::Device device
   Batch batch;
   batch.first_row = rows.rows.empty() ? 0 : rows.rows.front() * pieces;
   const bool masked = objective.kind == ObjectiveKind::kMasked;
-  Rows made = rows;
-  apply(objective, made);
+  Rows changed;
+  if (objective.kind != ObjectiveKind::kCausal) changed = rows, apply(objective, changed);
+  const Rows& made = objective.kind != ObjectiveKind::kCausal ? changed : rows;
   at::Tensor counted;  // [b * pieces, s]
   if (!made.counted.empty()) counted = cut(of_rows(made.counted.data(), b, width, at::kByte));
   batch.tensors["tokens"] = there(cut(of_rows(made.tokens.data(), b, width + 1, at::kLong).narrow(1, 0, width)));

@@ -78,6 +78,18 @@ std::vector<int64_t> token_bytes(const data::Tokenizer& tokenizer) {
   return out;
 }
 
+/// Of text that the counted next tokens stand for.
+int64_t predicted_bytes(data::Rows rows, const data::Objective& objective, const std::vector<int64_t>& bytes) {
+  data::apply(objective, rows);
+  const auto s = static_cast<std::size_t>(rows.sequence);
+  int64_t sum = 0;
+  for (std::size_t i = 0; i < rows.rows.size() * s; ++i) {
+    if (rows.counted.empty() || rows.counted[i] != 0)
+      sum += bytes.at(static_cast<std::size_t>(rows.tokens[i / s * (s + 1) + i % s + 1]));
+  }
+  return sum;
+}
+
 Sums evaluate(const Loaded& loaded, const data::Corpus& corpus, int64_t windows, int64_t batch,
               const data::Tokenizer& tokenizer) {
   const at::NoGradGuard no_grad;
@@ -89,13 +101,7 @@ Sums evaluate(const Loaded& loaded, const data::Corpus& corpus, int64_t windows,
     std::vector<data::RowPlace> places;
     for (int64_t w = first; w < std::min(first + batch, windows); ++w) places.push_back({&corpus, w, w});
     const auto rows = data::read_rows(places, corpus.sequence(), loaded.config.run.seed);
-    auto seen = rows;
-    data::apply(objective, seen);
-    const auto s = static_cast<std::size_t>(rows.sequence);
-    for (std::size_t i = 0; i < places.size() * s; ++i) {
-      if (seen.counted.empty() || seen.counted[i] != 0)
-        sums.bytes += bytes.at(static_cast<std::size_t>(rows.tokens[i / s * (s + 1) + i % s + 1]));
-    }
+    if (objective.kind != data::ObjectiveKind::kMasked) sums.bytes += predicted_bytes(rows, objective, bytes);
     const auto loss = loaded.model->loss(data::make_batch(rows, objective, device), {loaded.config.run.seed, 0, false});
     sums.loss += loss.sum.item<double>();
     sums.tokens += loss.weight;

@@ -26,7 +26,17 @@ struct Part {
   at::Tensor weight, gradient, momentum, variance, low;
 };
 
-float decay_of(const Slot& slot, const AdamStep& step) { return slot.parameter->decay ? step.weight_decay : 0.0f; }
+/// update(slot, step with the slot's own weight decay, part) for each slot that this rank updates some of.
+template <class Update>
+void for_each_part(const FlatState& state, AdamStep step, const Update& update) {
+  const float decay = step.weight_decay;
+  for (const auto& slot : state.layout().slots()) {
+    const Range range = state.updated(slot);
+    if (range.empty()) continue;
+    step.weight_decay = slot.parameter->decay ? decay : 0.0f;
+    update(slot, step, Part(state, slot.bucket, range));
+  }
+}
 
 /// A canonical matrix, or what this rank updates of it; the list of them is the same on all ranks.
 struct Matrix {
@@ -111,26 +121,16 @@ double trust_ratio(const Matrix& matrix) {
 }  // namespace
 
 void update_adamw(const FlatState& state, AdamStep step) {
-  const AdamStep given = step;
-  for (const auto& slot : state.layout().slots()) {
-    const Range range = state.updated(slot);
-    if (range.empty()) continue;
-    step.weight_decay = decay_of(slot, given);
-    const Part part(state, slot.bucket, range);
-    adam_update(step, part.weight, part.gradient, part.momentum, part.variance, part.low);
-  }
+  for_each_part(state, step, [](const Slot&, const AdamStep& own, const Part& part) {
+    adam_update(own, part.weight, part.gradient, part.momentum, part.variance, part.low);
+  });
 }
 
 void update_lamb(const FlatState& state, AdamStep step, const parallel::Grid& grid) {
-  const AdamStep given = step;
-  for (const auto& slot : state.layout().slots()) {
-    const Range range = state.updated(slot);
-    if (range.empty()) continue;
-    step.weight_decay = decay_of(slot, given);
-    const Part part(state, slot.bucket, range);
-    lamb_direction(step, part.weight, part.gradient, part.momentum, part.variance);
-    if (!slot.parameter->decay) lamb_apply(step.lr, part.weight, part.gradient, part.low);
-  }
+  for_each_part(state, step, [](const Slot& slot, const AdamStep& own, const Part& part) {
+    lamb_direction(own, part.weight, part.gradient, part.momentum, part.variance);
+    if (!slot.parameter->decay) lamb_apply(own.lr, part.weight, part.gradient, part.low);
+  });
   auto matrices = matrices_of(state, grid);
   add_squares(state, matrices);
   sum_over_ranks(matrices, grid.world);
