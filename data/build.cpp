@@ -64,18 +64,20 @@ ShardFacts facts_of(const std::string& id, const BuildOptions& options, const In
 
 json manifest(const BuildOptions& options, const Inputs& inputs, const BuildResult& result,
               const std::vector<ShardFacts>& shards, const std::string& directory) {
-  return {{"format", "bessemer-dataset"},
-          {"version", 1},
-          {"dataset_id", result.dataset_id},
-          {"created", utc_now()},
-          {"tokenizer", tokenizer_json(*inputs.tokenizer, options.tokenizer)},
-          {"documents", result.documents},
-          {"duplicates_dropped", result.duplicates},
-          {"rejected", result.rejected},
-          {"text_bytes", result.text_bytes},
-          {"splits", splits_json(shards, directory)},
-          {"sources", sources_json(inputs, options)},
-          {"options", identity(options)}};
+  json all{{"format", "bessemer-dataset"},
+           {"version", 1},
+           {"dataset_id", result.dataset_id},
+           {"created", utc_now()},
+           {"tokenizer", tokenizer_json(*inputs.tokenizer, options.tokenizer)},
+           {"documents", result.documents},
+           {"duplicates_dropped", result.duplicates},
+           {"rejected", result.rejected},
+           {"text_bytes", result.text_bytes},
+           {"splits", splits_json(shards, directory)},
+           {"sources", sources_json(inputs, options)},
+           {"options", identity(options)}};
+  if (options.chat != ChatTemplate::kNone) all["template"] = name_of(options.chat);
+  return all;
 }
 
 /// What units are made of: a change of any makes those of before useless.
@@ -98,6 +100,7 @@ class Build {
       : options_(options), progress_(progress), peers_(peers), inputs_(find_inputs(options, progress)),
         workplace_(options.out) {
     result_.vocab_size = static_cast<uint64_t>(inputs_.tokenizer->vocab_size());
+    result_.added_tokens = inputs_.added_tokens;
     result_.files = inputs_.sources.size(), result_.skipped = inputs_.skipped;
     spools_.folder = workplace_.units(), spools_.wide = result_.vocab_size > 65536;
   }
@@ -280,6 +283,8 @@ void check(const BuildOptions& options) {
   BESSEMER_CHECK(options.shard_tokens >= 1, "--shard-tokens ", options.shard_tokens, "; at least 1 is expected");
   BESSEMER_CHECK(options.chat == ChatTemplate::kNone || !options.sentences,
                  "--sentences is for texts, and --template for conversations; leave one out");
+  BESSEMER_CHECK(!options.add_tokens || !special_tokens_of(options.chat).empty(),
+                 "--add-tokens is for the special tokens of --template chatml or llama3; leave it out");
   BESSEMER_CHECK(options.memory >= (64 << 20), "--memory ", options.memory, " bytes; at least 64M is expected");
 }
 

@@ -3,6 +3,7 @@
 #include <functional>
 #include <map>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "data/chat.h"
@@ -32,6 +33,7 @@ struct BuildOptions {
   bool drop_duplicates = false;            ///< keep the first of documents with the same text
   ChatTemplate chat =
       ChatTemplate::kNone;              ///< lines of JSON hold conversations; append_eod is then kPlain's end of turn
+  bool add_tokens = false;              ///< that `chat` needs and the tokenizer has not: behind its vocabulary
   bool sentences = false;               ///< encode sentence by sentence, and keep where each begins
   bool parse_special = false;           ///< texts of special tokens mean the tokens
   uint64_t max_rejects = 0;             ///< more documents that cannot be used end the build
@@ -61,7 +63,8 @@ struct BuildResult {
   uint64_t files = 0, resumed_units = 0;  ///< units of work that a killed build had done already
   uint64_t replaced = 0;                  ///< broken UTF-8 taken as U+FFFD
   uint64_t forced = 0;                    ///< documents cut because they were too long to be encoded at once
-  uint64_t loss_tokens = 0;               ///< of conversations: those of answers, which the loss counts
+  std::vector<std::pair<std::string, int64_t>> added_tokens;  ///< text and id
+  uint64_t loss_tokens = 0;  ///< of conversations: those of answers, which the loss counts
   uint64_t rejected = 0;
   std::vector<Reject> rejects;       ///< the first of them, with the file's name in the message
   std::vector<std::string> skipped;  ///< files of directories that hold no text (a NUL byte near their front)

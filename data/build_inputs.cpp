@@ -6,6 +6,7 @@
 #include <numeric>
 
 #include "data/file.h"
+#include "data/tokenizers/hf_json.h"
 #include "data/utf8.h"
 #include "parallel/error.h"
 
@@ -70,6 +71,15 @@ std::size_t behind_a_line(std::string_view text) {
   return 0;
 }
 
+void add_tokens(const BuildOptions& options, Inputs& inputs) {
+  const auto texts = special_tokens_of(options.chat);
+  const auto before = std::move(inputs.tokenizer);
+  inputs.tokenizer = with_special_tokens(*before, texts);
+  for (const auto& text : texts) {
+    if (before->special_token(text) < 0) inputs.added_tokens.emplace_back(text, inputs.tokenizer->special_token(text));
+  }
+}
+
 void refuse_texts(const std::vector<TextSource>& sources) {
   for (const auto& source : sources)
     BESSEMER_CHECK_DATA(source.jsonl, source.path, ": holds text; --template is for conversations, lines of JSON in ",
@@ -100,6 +110,7 @@ Inputs find_inputs(const BuildOptions& options, const TellProgress& progress) {
     return chars ? whole_characters(text) : inputs.tokenizer->safe_cut(text);
   });
   if (chars) inputs.tokenizer = characters_of(options, inputs, progress);
+  if (options.add_tokens) add_tokens(options, inputs);
   if (options.chat != ChatTemplate::kNone)
     ChatEncoder(options.chat, *inputs.tokenizer, SpecialText::kPlain, true);  // it refuses what lacks its tokens
   return inputs;

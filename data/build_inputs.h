@@ -1,6 +1,7 @@
 #pragma once
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "data/build.h"
@@ -17,6 +18,7 @@ struct Inputs {
   std::vector<Unit> units;
   uint64_t bytes = 0;
   std::unique_ptr<Tokenizer> tokenizer;
+  std::vector<std::pair<std::string, int64_t>> added_tokens;  ///< to it, for the template: text and id
 };
 
 using TellProgress = std::function<bool(const BuildProgress&)>;

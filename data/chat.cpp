@@ -8,10 +8,6 @@
 namespace bessemer::data {
 namespace {
 
-const char* name_of(ChatTemplate name) {
-  return name == ChatTemplate::kChatml ? "chatml" : name == ChatTemplate::kLlama3 ? "llama3" : "plain";
-}
-
 /// As Python's str.strip, which Jinja's trim is.
 std::string_view stripped(std::string_view text) {
   const auto is_blank = [](uint32_t code) { return is_space(code) || (code >= 0x1C && code <= 0x1F); };
@@ -40,27 +36,25 @@ std::string plain_text(const Conversation& conversation) {
 
 ChatEncoder::ChatEncoder(ChatTemplate name, const Tokenizer& tokenizer, SpecialText special, bool end_of_turn)
     : template_(name), tokenizer_(tokenizer), encoder_(tokenizer.encoder(special)) {
-  if (name == ChatTemplate::kChatml) find_tokens({{&start_, "<|im_start|>"}, {&end_, "<|im_end|>"}});
-  if (name == ChatTemplate::kLlama3) {
-    find_tokens({{&begin_, "<|begin_of_text|>"},
-                 {&start_, "<|start_header_id|>"},
-                 {&header_end_, "<|end_header_id|>"},
-                 {&end_, "<|eot_id|>"}});
-  }
+  if (name == ChatTemplate::kChatml) find_tokens({&start_, &end_});
+  if (name == ChatTemplate::kLlama3) find_tokens({&begin_, &start_, &header_end_, &end_});
   if (name == ChatTemplate::kPlain && end_of_turn && tokenizer.eod_id >= 0)
     end_ = {tokenizer.token(static_cast<uint32_t>(tokenizer.eod_id)), tokenizer.eod_id};
 }
 
-void ChatEncoder::find_tokens(const std::vector<std::pair<Token*, const char*>>& wanted) {
+/// \param wanted  where those that special_tokens_of names are put, in its order
+void ChatEncoder::find_tokens(const std::vector<Token*>& wanted) {
+  const auto texts = special_tokens_of(template_);
   std::string missing;
-  for (const auto& [token, text] : wanted) {
-    *token = {text, tokenizer_.special_token(text)};
-    if (token->id < 0) missing += concat(missing.empty() ? "" : ", ", text);
+  for (std::size_t i = 0; i < wanted.size(); ++i) {
+    *wanted[i] = {texts[i], tokenizer_.special_token(texts[i])};
+    if (wanted[i]->id < 0) missing += concat(missing.empty() ? "" : ", ", texts[i]);
   }
-  BESSEMER_CHECK_DATA(missing.empty(), "--template ", name_of(template_), " needs special tokens that the tokenizer (",
-                      tokenizer_.kind(), ", vocabulary of ", tokenizer_.vocab_size(), ") has not: ", missing,
-                      "; add them to \"added_tokens\" of its tokenizer.json with \"special\": true (the new rows of a ",
-                      "model's embedding are made by run.init_from), or choose another template");
+  BESSEMER_CHECK_DATA(
+      missing.empty(), "--template ", name_of(template_), " needs special tokens that the tokenizer (",
+      tokenizer_.kind(), ", vocabulary of ", tokenizer_.vocab_size(), ") has not: ", missing,
+      "; give --add-tokens, which puts them behind its vocabulary (the new rows of a model's embedding ",
+      "are made by run.init_from), or choose another template");
 }
 
 void ChatEncoder::put(std::string_view text) {
@@ -131,6 +125,13 @@ void ChatEncoder::encode(const Conversation& conversation, TokenIds& ids, std::v
   write(conversation);
   encode_until(text_.size(), ids);
   if (!mark_by_bytes(ids, mask)) mark_by_fronts(ids, mask);
+}
+
+void ChatEncoder::encode_prompt(const Conversation& conversation, TokenIds& ids) {
+  write(conversation);
+  if (template_ == ChatTemplate::kChatml) put(start_), put("assistant\n");
+  if (template_ == ChatTemplate::kLlama3) put(start_), put("assistant"), put(header_end_), put("\n\n");
+  encode_until(text_.size(), ids);
 }
 
 /// Where tokens are the bytes of the text one after another, each has its place. False: they are not.

@@ -6,19 +6,10 @@
 #include <utility>
 #include <vector>
 
+#include "data/chat_template.h"
 #include "data/tokenizer.h"
 
 namespace bessemer::data {
-
-/// How a conversation is written down.
-enum class ChatTemplate {
-  kNone,
-  kChatml,  ///< <|im_start|>ROLE\nTEXT<|im_end|>\n for each turn, as Hugging Face's ChatML template
-  kLlama3,  ///< <|begin_of_text|>, then <|start_header_id|>ROLE<|end_header_id|>\n\nTEXT<|eot_id|> for each turn, its
-            ///< text without white space around it, as that of Meta-Llama-3-8B-Instruct
-  kPlain,  ///< texts alone: an answer and the end-of-document token, if the tokenizer has one; any other turn and \n; a
-           ///< prompt as it is
-};
 
 struct Turn {
   std::string role;  ///< "system", "user", "assistant" or "tool"
@@ -48,6 +39,8 @@ class ChatEncoder {
   ChatEncoder(ChatTemplate name, const Tokenizer& tokenizer, SpecialText special, bool end_of_turn);
   /// Ids and mask take the place of what they hold.
   void encode(const Conversation& conversation, TokenIds& ids, std::vector<uint8_t>& mask);
+  /// The turns, and what begins the assistant's answer to them (add_generation_prompt).
+  void encode_prompt(const Conversation& conversation, TokenIds& ids);
   const std::string& text() const { return text_; }  ///< the last conversation as it was written down
   uint64_t replaced() const { return encoder_->replaced(); }
 
@@ -62,7 +55,7 @@ class ChatEncoder {
   };
   using Spans = std::vector<std::pair<std::size_t, std::size_t>>;  ///< of text_, ascending
 
-  void find_tokens(const std::vector<std::pair<Token*, const char*>>& wanted);
+  void find_tokens(const std::vector<Token*>& wanted);
   void put(std::string_view text);
   void put(const Token& token);
   void write(const Conversation& conversation);

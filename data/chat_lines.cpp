@@ -13,16 +13,32 @@ bool is_role(std::string_view role) {
   return role == "system" || role == "user" || role == "assistant" || role == "tool";
 }
 
+/// [{"type": "text", "text": "..."}, ...]: the texts one behind another.
+bool join_parts(const simdjson::dom::array& parts, std::string& out, std::string& problem) {
+  for (const element part : parts) {
+    std::string_view type, text;
+    if (part["type"].get(type) != simdjson::SUCCESS || type != "text" || part["text"].get(text) != simdjson::SUCCESS)
+      return problem = concat("a part of 'content' is ", simdjson::minify(part).substr(0, 60),
+                              R"(; {"type": "text", "text": ...} is expected)"),
+             false;
+    out += text;
+  }
+  return true;
+}
+
 /// The text of a field; what is wrong goes to `problem`.
 bool text_of(const element& object, const char* field, std::string& out, std::string& problem) {
   std::string_view text;
-  const auto wrong = object[field].get_string().get(text);
-  if (wrong != simdjson::SUCCESS)
+  simdjson::dom::array parts;
+  const auto wrong = object[field].get(text);
+  if (wrong == simdjson::SUCCESS)
+    out = text;
+  else if (field != std::string_view("content") || object[field].get(parts) != simdjson::SUCCESS)
     problem =
         concat("a text '", field, "' is expected, ", wrong == simdjson::NO_SUCH_FIELD ? "there is none" : "it is none");
-  else if (text.find('\0') != std::string_view::npos)
-    problem = concat("'", field, "' has a NUL byte");
-  out = text;
+  else
+    join_parts(parts, out, problem);
+  if (problem.empty() && out.find('\0') != std::string::npos) problem = concat("'", field, "' has a NUL byte");
   return problem.empty();
 }
 
@@ -45,7 +61,7 @@ bool read_turn(const element& message, Turn& turn, std::string& problem) {
   return problem.empty();
 }
 
-void read_messages(const element& messages, Conversation& out, std::string& problem) {
+void read_messages(const element& messages, bool to_answer, Conversation& out, std::string& problem) {
   simdjson::dom::array all;
   if (messages.get(all) != simdjson::SUCCESS) return void(problem = "an array 'messages' is expected, it is none");
   bool any = false;
@@ -58,9 +74,11 @@ void read_messages(const element& messages, Conversation& out, std::string& prob
   }
   if (out.turns.empty())
     problem = "'messages' is empty";
-  else if (out.turns.back().role != "assistant")
+  else if (to_answer && out.turns.back().role == "assistant")
+    problem = "the last turn is the assistant's; one that it is to answer is expected";
+  else if (!to_answer && out.turns.back().role != "assistant")
     problem = concat("the last turn is the ", out.turns.back().role, "'s; the assistant's is expected");
-  else if (!any)
+  else if (!to_answer && !any)
     problem = "every answer has weight 0, nothing is to be learned";
 }
 
@@ -77,9 +95,10 @@ void read_pair(const element& line, Conversation& out, std::string& problem) {
 
 struct ChatLines::State {
   simdjson::dom::parser parser;
+  bool to_answer;
 };
 
-ChatLines::ChatLines() : state_(std::make_unique<State>()) {}
+ChatLines::ChatLines(bool to_answer) : state_(std::make_unique<State>()) { state_->to_answer = to_answer; }
 ChatLines::~ChatLines() = default;
 
 std::optional<Conversation> ChatLines::read(std::string_view line, Reject& reject) {
@@ -92,7 +111,7 @@ std::optional<Conversation> ChatLines::read(std::string_view line, Reject& rejec
   Conversation conversation;
   std::string problem;
   if (all["messages"].get(messages) == simdjson::SUCCESS)
-    read_messages(messages, conversation, problem);
+    read_messages(messages, state_->to_answer, conversation, problem);
   else if (all["prompt"].error() == simdjson::SUCCESS || all["completion"].error() == simdjson::SUCCESS)
     read_pair(all, conversation, problem);
   else

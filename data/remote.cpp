@@ -111,6 +111,10 @@ std::vector<std::string> remote_splits(const ShardCache& cache, const std::strin
   });
 }
 
+std::string remote_template(const ShardCache& cache, const std::string& source) {
+  return manifest_of(cache, source, [](const json& all) { return all.value("template", ""); });
+}
+
 ShardTokens open_remote(const std::shared_ptr<ShardCache>& cache, const std::string& source, const std::string& split,
                         BlockCheck check) {
   auto all = manifest_of(*cache, source, [&](const json& manifest) { return split_of(manifest, source, split); });

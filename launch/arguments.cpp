@@ -64,6 +64,7 @@ Arguments::Arguments(const std::vector<std::string>& words, const std::vector<Fl
   }
   if (positional_.size() > positional.size())
     problems.push_back(concat("unexpected argument '", positional_[positional.size()], "'"));
+  given_ = values_.size();
   for (const auto& f : flags) {
     const bool given = std::any_of(values_.begin(), values_.end(), [&](const auto& v) { return v.first == f.name; });
     if (!given && f.required) problems.push_back(concat("--", f.name, " ", f.argument, " is missing: ", f.doc));
@@ -83,6 +84,10 @@ const std::vector<std::string>& Arguments::list(const std::string& name) const {
   fail(ExitCode::kInternal, "the command has no option --", name);
 }
 
+bool Arguments::given(const std::string& name) const {
+  const auto end = values_.begin() + static_cast<std::ptrdiff_t>(given_);
+  return std::any_of(values_.begin(), end, [&](const auto& value) { return value.first == name; });
+}
 bool Arguments::has(const std::string& name) const { return !list(name).empty(); }
 std::string Arguments::text(const std::string& name) const { return has(name) ? list(name).front() : std::string(); }
 int64_t Arguments::count(const std::string& name) const { return read(name, text(name), configs::parse_count); }
@@ -90,6 +95,14 @@ double Arguments::real(const std::string& name) const { return read(name, text(n
 double Arguments::fraction(const std::string& name) const { return read(name, text(name), configs::parse_fraction); }
 int64_t Arguments::bytes(const std::string& name) const { return read(name, text(name), configs::parse_bytes); }
 uint64_t Arguments::seed(const std::string& name) const { return read(name, text(name), configs::parse_seed); }
+
+data::ChatTemplate chat_template(const Arguments& a) {
+  using data::ChatTemplate;
+  if (!a.has("template")) return ChatTemplate::kNone;
+  return a.choice<ChatTemplate>(
+      "template",
+      {{"chatml", ChatTemplate::kChatml}, {"llama3", ChatTemplate::kLlama3}, {"plain", ChatTemplate::kPlain}});
+}
 
 std::string flags_help(const std::vector<Flag>& flags) {
   std::string out = "options:\n";

@@ -5,6 +5,7 @@
 #include <utility>
 #include <vector>
 
+#include "data/chat_template.h"
 #include "parallel/error.h"
 
 namespace bessemer::launch {
@@ -29,6 +30,7 @@ class Arguments {
             const std::vector<std::string>& positional = {});
 
   bool has(const std::string& name) const;                        ///< given, or its fallback is not empty
+  bool given(const std::string& name) const;                      ///< by a word
   bool flag(const std::string& name) const { return has(name); }  ///< of a switch
   std::string text(const std::string& name) const;
   const std::vector<std::string>& list(const std::string& name) const;
@@ -54,7 +56,11 @@ class Arguments {
  private:
   std::vector<std::pair<std::string, std::vector<std::string>>> values_;
   std::vector<std::string> positional_;
+  std::size_t given_ = 0;  ///< of values_: the first so many
 };
+
+/// The template that --template names; kNone where it is not given. Errors: Error (64).
+data::ChatTemplate chat_template(const Arguments& arguments);
 
 /// The flags as --help shows them: aligned, defaults named.
 std::string flags_help(const std::vector<Flag>& flags);

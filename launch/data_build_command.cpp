@@ -38,6 +38,7 @@ const std::vector<Flag>& flags() {
       {"special", "HOW", "texts of special tokens in the input: plain (text) or parse (the token)", "plain"},
       {"template", "NAME",
        "conversations in .jsonl (messages, or prompt and completion) written as chatml, llama3 or plain; the loss counts answers"},
+      {"add-tokens", "", "special tokens of --template that the tokenizer has not get the ids behind its vocabulary"},
       {"sentences", "", "keep where each sentence begins (for BERT's pairs); sentences are encoded one by one"},
       {"dedup", "HOW", "none, or exact (of documents with the same text the first stays)", "none"},
       {"max-rejects", "COUNT", "documents that cannot be used; more end the build", "0"},
@@ -54,7 +55,7 @@ const std::vector<Flag>& flags() {
 std::string help() {
   return "example:\n  bessemer data build --input texts/ more.jsonl.zst --out data/mine --tokenizer gpt2:models/gpt2\n"
          "  mpirun -n 4 bessemer data build --input 'crawl/*.jsonl.gz' --out data/crawl --tokenizer hf:tokenizer.json\n"
-         "  bessemer data build --input chats.jsonl --out data/chats --tokenizer hf:models/mine --template chatml --split hash\n\n"
+         "  bessemer data build --input chats.jsonl --out data/chats --tokenizer hf:models/mine --template chatml --add-tokens --split hash\n\n"
          "Makes HDF5 token shards from text. The directory appears when it is complete, or not at all; equal inputs give equal\n"
          "shards, whatever the number of workers and ranks. Memory does not grow with the text. A build that was killed goes on\n"
          "where it was when the same command is given again.\n\n"
@@ -70,10 +71,12 @@ data::BuildOptions options_of(const Arguments& a) {
       "documents", {{"file", Documents::kFile}, {"lines", Documents::kLines}, {"blank-lines", Documents::kBlankLines}});
   o.split_by = a.choice<data::SplitBy>("split", {{"tail", data::SplitBy::kTail}, {"hash", data::SplitBy::kHash}});
   o.append_eod = a.choice<bool>("eod", {{"append", true}, {"none", false}});
-  if (a.has("template"))
-    o.chat = a.choice<data::ChatTemplate>("template", {{"chatml", data::ChatTemplate::kChatml},
-                                                       {"llama3", data::ChatTemplate::kLlama3},
-                                                       {"plain", data::ChatTemplate::kPlain}});
+  o.chat = chat_template(a);
+  BESSEMER_CHECK(!a.has("template") || !a.given("field"), "--field ", a.text("field"),
+                 ": --template reads messages, or prompt and completion; leave it out");
+  BESSEMER_CHECK(!a.has("template") || !a.given("documents"), "--documents ", a.text("documents"),
+                 " is for text files, and --template for conversations, one a line; leave it out");
+  o.add_tokens = a.flag("add-tokens");
   o.parse_special = a.choice<bool>("special", {{"plain", false}, {"parse", true}});
   o.drop_duplicates = a.choice<bool>("dedup", {{"none", false}, {"exact", true}});
   o.val_fraction = a.fraction("val-fraction"), o.test_fraction = a.fraction("test-fraction");
@@ -102,6 +105,7 @@ void print_json(const data::BuildOptions& options, const data::BuildResult& r) {
            {"vocab_size", r.vocab_size},
            {"text_bytes", r.text_bytes},
            {"loss_tokens", r.loss_tokens},
+           {"added_tokens", r.added_tokens},
            {"files", r.files},
            {"skipped", r.skipped},
            {"rejected", r.rejected},
@@ -141,6 +145,7 @@ void print(const data::BuildOptions& options, const data::BuildResult& r) {
     fmt::print("{} {}: {}{} documents, vocabulary of {} ({})\n", options.out,
                r.already_there ? "holds this build already" : "made", split_text(r), r.documents, r.vocab_size,
                options.tokenizer);
+    for (const auto& [text, id] : r.added_tokens) fmt::print("the tokenizer got the special token {} ({})\n", text, id);
     if (r.loss_tokens > 0) fmt::print("{} of the tokens are answers; the loss counts these alone\n", r.loss_tokens);
     if (r.duplicates > 0) fmt::print("{} documents whose text was there already were dropped\n", r.duplicates);
   }

@@ -15,6 +15,7 @@
 #include "launch/job.h"
 #include "launch/progress_line.h"
 #include "parallel/error.h"
+#include "trainer/stop.h"
 
 namespace bessemer::launch {
 namespace {
@@ -143,7 +144,8 @@ class Embedder {
   bool normalize_;
 };
 
-void write_all(const Texts& texts, const Embedder& embed, int64_t batch, data::MatrixWriter& out) {
+void write_all(const Texts& texts, const Embedder& embed, int64_t batch, trainer::StopRequests& stops,
+               data::MatrixWriter& out) {
   const auto order = by_length(texts);
   CountLine progress("embed", "texts", order.size());
   for (std::size_t first = 0; first < order.size(); first += static_cast<std::size_t>(batch)) {
@@ -154,6 +156,7 @@ void write_all(const Texts& texts, const Embedder& embed, int64_t batch, data::M
     for (std::size_t i = first; i < end; ++i)
       out.write(static_cast<int64_t>(order[i]), y[static_cast<int64_t>(i - first)].const_data_ptr<float>());
     progress.show(end);
+    if (!stops.poll().empty()) fail(ExitCode::kStopped, "stopped; nothing was kept");
   }
 }
 
@@ -176,8 +179,9 @@ int embed(const Words& words) {
   const auto tokenizer = data::load_tokenizer(loaded.tokenizer);
   const Texts texts = tokenize(lines, loaded, *tokenizer, a.count("max-tokens"));
 
+  trainer::StopRequests stops(true);
   data::MatrixWriter out(a.text("out"), "embeddings", static_cast<int64_t>(lines.size()), o.hidden);
-  write_all(texts, Embedder(*loaded.model, tokenizer->pad_id, pool, a.flag("normalize")), batch, out);
+  write_all(texts, Embedder(*loaded.model, tokenizer->pad_id, pool, a.flag("normalize")), batch, stops, out);
   out.finish();
   if (a.flag("json")) {
     fmt::print("{}\n", nlohmann::ordered_json{{"model", loaded.checkpoint},

@@ -44,7 +44,7 @@ int export_model(const Words& words) {
         << "warning: " << files.path
         << " learned to see all of a prefix (data.objective = prefix); Hugging Face's class sees each token's past alone\n";
   const auto done = trainer::export_pretrained(*files.weights, models::resolve(files.config.model), files.origin,
-                                               files.tokenizer, how);
+                                               files.beside, files.tokenizer, how);
   if (a.flag("json")) {
     fmt::print("{}\n", nlohmann::ordered_json{{"model", files.path},
                                               {"out", how.out},

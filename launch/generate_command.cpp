@@ -6,6 +6,8 @@
 #include <iostream>
 #include <nlohmann/json.hpp>
 
+#include "data/chat.h"
+#include "data/chat_lines.h"
 #include "data/tokenizer.h"
 #include "launch/arguments.h"
 #include "launch/build.h"
@@ -36,8 +38,12 @@ const std::vector<Flag>& flags() {
       {"repetition-penalty", "P", "logits of tokens that prompt or text hold are divided by it (x P below 0); 1: off",
        "1"},
       {"stop", "TEXT", "the text ends before it; may be given again", "", false, true},
+      {"template", "NAME",
+       "the prompt is a user's turn, the text the answer to it: chatml, llama3 or plain, as the model learned; lines of "
+       "--input may have \"messages\""},
       {"special", "HOW", "texts of special tokens in a prompt: plain (text) or parse (the token)", "plain"},
-      {"seed", "N", "the same seed gives the same text", "1337"},
+      {"seed", "N", "the same seed gives the same text; the first line of --input has this one, each other the next",
+       "1337"},
       {"parallel.tp", "N", "tensor-parallel size, under mpirun -n N", "1"},
       {"dtype", "TYPE", "of weights and activations: fp32, bf16 or fp16", "fp32"},
       {"device", "NAME", "cpu or cuda", "cpu"},
@@ -49,10 +55,11 @@ const std::vector<Flag>& flags() {
 std::string help() {
   return "example:\n  bessemer generate --model runs/tiny --prompt 'Once upon' --tokens 100 --temperature 0.8\n"
          "  bessemer generate --model hf/gpt2 --input prompts.jsonl --out texts.jsonl --batch 16 --stop $'\\n\\n'\n"
+         "  bessemer generate --model runs/chats --template chatml --prompt 'What is the height of the tower?'\n"
          "  mpirun -n 2 bessemer generate --model hf/llama --prompt 'Once' --parallel.tp=2\n\n"
          "Continues a text; the prompt and what follows go to stdout as they come. A line of --input keeps its fields and gets\n"
          "\"text\", \"tokens\" and \"finish\": \"stop\" (an end token, or --stop) or \"length\". Every line becomes what its prompt\n"
-         "becomes alone. Models of Hugging Face's see the tokens that their tokenizer begins a text with, and end at their\n"
+         "becomes alone with the line's seed. Models of Hugging Face's see the tokens that their tokenizer begins a text with, and end at their\n"
          "eos_token_id.\n\n" +
          flags_help(flags());
 }
@@ -88,12 +95,19 @@ struct Speaker {
   models::SamplingOptions sampling;
   std::vector<std::string> stops;
   data::SpecialText special;
+  data::ChatTemplate chat;
   bool first_rank;
 
   Tokens prompt(const std::string& text) const {
     data::TokenIds ids;
+    if (chat != data::ChatTemplate::kNone) return to_answer({{{"user", text}}});
     if (loaded.origin) ids = tokenizer->template_before;
     tokenizer->encoder(special)->encode(text, ids);
+    return {ids.begin(), ids.end()};
+  }
+  Tokens to_answer(const data::Conversation& conversation) const {
+    data::TokenIds ids;
+    data::ChatEncoder(chat, *tokenizer, special, true).encode_prompt(conversation, ids);
     return {ids.begin(), ids.end()};
   }
 };
@@ -147,7 +161,8 @@ int one_prompt(Speaker& speaker, const std::string& prompt, bool json) {
   bool begun = false;
   const auto say =
       [&](const std::string& piece) {  // the prompt goes before the first piece: a refusal leaves stdout empty
-        if (!json && speaker.first_rank) std::cout << (begun ? "" : prompt) << piece << std::flush;
+        const bool first = !begun && speaker.chat == data::ChatTemplate::kNone;
+        if (!json && speaker.first_rank) std::cout << (first ? prompt : "") << piece << std::flush;
         begun = true;
         // Several ranks cannot end at once where one has lost its reader; a single one just stops.
         const bool heard = static_cast<bool>(std::cout);
@@ -170,17 +185,46 @@ int one_prompt(Speaker& speaker, const std::string& prompt, bool json) {
   return 0;
 }
 
-std::vector<ordered_json> read_lines(const std::string& path) {
+/// Nothing where it is no JSON, or nested deeper than what would be written again.
+ordered_json parse_line(const std::string& line) {
+  constexpr int kDeepest = 256;
+  bool deep = false;
+  auto json = ordered_json::parse(
+      line, [&](int depth, auto, auto&) { return !(deep = deep || depth > kDeepest); }, false);
+  return deep ? ordered_json() : json;
+}
+
+/// A line of --input, and what the model sees of it.
+struct Line {
+  ordered_json fields;
+  Tokens prompt;
+};
+
+Tokens prompt_of(const Speaker& speaker, const ordered_json& fields, const std::string& line,
+                 const std::string& where) {
+  if (speaker.chat == data::ChatTemplate::kNone || !fields.is_object() || !fields.contains("messages")) {
+    const bool good = fields.is_object() && fields.contains("prompt") && fields.at("prompt").is_string();
+    BESSEMER_CHECK_DATA(good, where, ": '", line.substr(0, 80), "': a JSON object with a text \"prompt\" is expected",
+                        fields.contains("messages") ? "; \"messages\" need --template" : "");
+    return speaker.prompt(fields.at("prompt").get<std::string>());
+  }
+  data::Reject reject;
+  const auto conversation = data::ChatLines(true).read(line, reject);
+  BESSEMER_CHECK_DATA(conversation, where, ": ", reject.message);
+  return speaker.to_answer(*conversation);
+}
+
+std::vector<Line> read_lines(const Speaker& speaker, const std::string& path) {
   std::ifstream in(path);
   BESSEMER_CHECK_DATA(in.good(), path, ": there is no such file, or it cannot be read");
-  std::vector<ordered_json> lines;
+  std::vector<Line> lines;
   std::string line;
   for (int64_t number = 1; std::getline(in, line); ++number) {
     if (line.find_first_not_of(" \t\r") == std::string::npos) continue;
-    auto json = ordered_json::parse(line, nullptr, false);
-    BESSEMER_CHECK_DATA(json.is_object() && json.contains("prompt") && json.at("prompt").is_string(), path, ":", number,
-                        ": '", line.substr(0, 80), "': a JSON object with a text \"prompt\" is expected");
-    lines.push_back(std::move(json));
+    auto json = parse_line(line);
+    Tokens prompt = prompt_of(speaker, json, line, concat(path, ":", number));
+    BESSEMER_CHECK_DATA(!prompt.empty(), path, ":", number, ": the prompt is empty; give at least one token");
+    lines.push_back({std::move(json), std::move(prompt)});
   }
   BESSEMER_CHECK_DATA(!lines.empty(), path, ": has no prompts");
   return lines;
@@ -212,12 +256,11 @@ class LineWriter {
   std::ostream* out_ = &std::cout;
 };
 
-int many_prompts(Speaker& speaker, std::vector<ordered_json> lines, int64_t batch, LineWriter writer) {
+int many_prompts(Speaker& speaker, std::vector<Line> lines, int64_t batch, LineWriter writer) {
   std::vector<Tokens> prompts;
   std::deque<Text> texts;
   for (const auto& line : lines) {
-    prompts.push_back(speaker.prompt(line.at("prompt").get<std::string>()));
-    BESSEMER_CHECK_DATA(!prompts.back().empty(), "prompt ", prompts.size(), " is empty; give at least one token");
+    prompts.push_back(line.prompt);
     texts.emplace_back(speaker);
   }
   std::vector<bool> ended(lines.size());
@@ -230,10 +273,10 @@ int many_prompts(Speaker& speaker, std::vector<ordered_json> lines, int64_t batc
   };
   events.on_end = [&](std::size_t row) {
     texts[row].finish();
-    texts[row].put_into(lines[row]);
+    texts[row].put_into(lines[row].fields);
     ended[row] = true;
     if (speaker.first_rank) progress.show(++done);
-    for (; written < lines.size() && ended[written]; ++written) writer.write(lines[written]);
+    for (; written < lines.size() && ended[written]; ++written) writer.write(lines[written].fields);
   };
   models::generate(*speaker.loaded.model, prompts, speaker.sampling, batch, events);
   return 0;
@@ -251,7 +294,7 @@ void check(const Arguments& a) {
 }
 
 int speak(const Arguments& a, Loaded loaded, bool first_rank) {
-  Speaker speaker{std::move(loaded), {}, {}, a.list("stop"), {}, first_rank};
+  Speaker speaker{std::move(loaded), {}, {}, a.list("stop"), {}, data::ChatTemplate::kNone, first_rank};
   speaker.special = a.choice<data::SpecialText>(
       "special", {{"plain", data::SpecialText::kPlain}, {"parse", data::SpecialText::kParse}});
   BESSEMER_CHECK_DATA(!speaker.loaded.tokenizer.empty(), speaker.loaded.checkpoint,
@@ -262,8 +305,13 @@ int speak(const Arguments& a, Loaded loaded, bool first_rank) {
   s.tokens = a.count("tokens"), s.temperature = a.real("temperature"), s.seed = a.seed("seed");
   s.top_k = a.count("top-k"), s.top_p = a.fraction("top-p"), s.repetition_penalty = a.real("repetition-penalty");
   s.ends = end_tokens(speaker.loaded, *speaker.tokenizer);
+  speaker.chat = chat_template(a);
+  if (const std::string text = end_of_turn(speaker.chat); !text.empty()) {
+    const int64_t end = speaker.tokenizer->special_token(text);
+    if (end >= 0) s.ends.push_back(end);
+  }
   if (a.has("prompt")) return one_prompt(speaker, a.text("prompt"), a.flag("json"));
-  auto lines = read_lines(a.text("input"));
+  auto lines = read_lines(speaker, a.text("input"));
   return many_prompts(speaker, std::move(lines), a.count("batch"), LineWriter(a.text("out"), first_rank));
 }
 

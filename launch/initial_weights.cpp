@@ -185,8 +185,8 @@ int64_t complete_model(configs::Parsed& parsed) {
   return vocab;
 }
 
-void take_initial_weights(const configs::RunConfig& config, const std::string& tokenizer, trainer::Trainer& trainer,
-                          const parallel::World& world) {
+trainer::Texts take_initial_weights(const configs::RunConfig& config, const std::string& tokenizer,
+                                    trainer::Trainer& trainer, const parallel::World& world) {
   const bool pretrained = trainer::PretrainedReader::is_one(config.run.init_from);
   const std::string path = pretrained ? config.run.init_from : initial_checkpoint(config, world);
   std::optional<ModelFiles> source;
@@ -205,6 +205,7 @@ void take_initial_weights(const configs::RunConfig& config, const std::string& t
     say_taken(match, path, weights.old_vocab(), config.model.vocab);
   });
   trainer.flat().publish_weights(trainer.grid().dp);
+  return std::move(source->beside);
 }
 
 }  // namespace bessemer::launch

@@ -4,6 +4,7 @@
 
 #include "configs/parse.h"
 #include "parallel/world.h"
+#include "trainer/pretrained_writer.h"
 #include "trainer/trainer.h"
 
 namespace bessemer::launch {
@@ -20,8 +21,9 @@ int64_t complete_model(configs::Parsed& parsed);
 /// Reads the weights of run.init_from, each rank its own slice, and says what was taken, what is new (rows of a larger
 /// vocabulary among it), and what was left. Collective.
 /// \param tokenizer  of the data, JSON text.
+/// \return  the texts that lie beside the source's weights.
 /// Errors: Error (65) where the source is damaged, or the data was made with another tokenizer than it.
-void take_initial_weights(const configs::RunConfig& config, const std::string& tokenizer, trainer::Trainer& trainer,
-                          const parallel::World& world);
+trainer::Texts take_initial_weights(const configs::RunConfig& config, const std::string& tokenizer,
+                                    trainer::Trainer& trainer, const parallel::World& world);
 
 }  // namespace bessemer::launch

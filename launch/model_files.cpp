@@ -33,8 +33,8 @@ std::string read_tokenizer(const std::string& directory) {
 
 /// The texts beside the weights that an export gives back. Where there is a tokenizer.json it says all that the older
 /// files of a vocabulary say.
-std::map<std::string, std::string> texts_beside(const std::string& directory) {
-  std::map<std::string, std::string> texts;
+trainer::Texts texts_in(const std::string& directory) {
+  trainer::Texts texts;
   std::vector<const char*> names{"tokenizer_config.json", "special_tokens_map.json", "generation_config.json",
                                  "chat_template.jinja"};
   if (!has(directory, "tokenizer.json")) names.insert(names.end(), {"vocab.json", "merges.txt", "vocab.txt"});
@@ -49,7 +49,10 @@ ModelFiles open_checkpoint(const std::string& path) {
   auto parsed = configs::parse({"", reader->config(), {}, {}});
   BESSEMER_CHECK_DATA(parsed.problems.empty(), path,
                       " has a configuration that this version does not read: ", parsed.problems.front());
-  ModelFiles files{path, reader->step(), parsed.config, reader->tokenizer(), trainer::origin_in(reader->state()), {}};
+  const auto& state = reader->state();
+  ModelFiles files{
+      path, reader->step(), parsed.config, reader->tokenizer(), trainer::origin_in(state), trainer::texts_beside(state),
+      {}};
   files.weights = std::move(reader);
   return files;
 }
@@ -58,11 +61,11 @@ ModelFiles open_checkpoint(const std::string& path) {
 
 ModelFiles open_pretrained(std::unique_ptr<trainer::PretrainedReader> reader,
                            const std::vector<trainer::PretrainedReader::Line>& lines) {
-  ModelFiles files{reader->path(), 0, {}, read_tokenizer(reader->path()), trainer::PretrainedOrigin{}, {}};
+  ModelFiles files{reader->path(), 0, {}, read_tokenizer(reader->path()), trainer::PretrainedOrigin{}, {}, {}};
   files.config.model = reader->options();
   if (files.config.model.family == models::Family::kBert) files.config.data.objective = data::ObjectiveKind::kMasked;
   files.origin->config = reader->config(), files.origin->prefix = reader->prefix();
-  files.origin->files = texts_beside(reader->path());
+  files.origin->files = files.beside = texts_in(reader->path());
   for (const auto& line : lines) {
     if (!line.names.empty() && !line.dtype.empty()) files.origin->dtypes[line.tensor] = line.dtype;
   }

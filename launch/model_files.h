@@ -20,6 +20,7 @@ struct ModelFiles {
   configs::RunConfig config;
   std::string tokenizer;                            ///< JSON text; "": none
   std::optional<trainer::PretrainedOrigin> origin;  ///< where the weights came from Hugging Face's form
+  trainer::Texts beside;                            ///< files that an export adds
   std::unique_ptr<trainer::WeightSource> weights;
 };
 /// \param path   a run's directory (its newest good checkpoint of a step before `below`), one checkpoint, or a

@@ -11,6 +11,7 @@
 #include "launch/build.h"
 #include "launch/commands.h"
 #include "launch/environment.h"
+#include "launch/files_beside.h"
 #include "launch/initial_weights.h"
 #include "launch/job.h"
 #include "launch/machine.h"
@@ -159,6 +160,20 @@ nlohmann::ordered_json say_promise(const Start& start, const trainer::Trainer& t
   return here;
 }
 
+/// Takes the weights that a new run begins from. \return  what the run's checkpoints keep for an export, on rank 0.
+trainer::Texts begin(const Start& start, const configs::RunConfig& config, const Corpora& data,
+                     trainer::Trainer& trainer, const parallel::World& world) {
+  const bool anew = start.resume_from.empty();
+  trainer::Texts texts;
+  if (anew && !config.run.init_from.empty()) texts = take_initial_weights(config, data.tokenizer, trainer, world);
+  agree(world.group(), world.host(), [&] {
+    if (world.rank() != 0) return;
+    texts = anew ? files_beside(texts, data_options(config), data.tokenizer)
+                 : trainer::texts_beside(trainer::CheckpointReader::open(start.resume_from).state());
+  });
+  return texts;
+}
+
 int train(const Words& words, parallel::World& world, trainer::StopRequests& stops) {
   bool force = false;
   int64_t least_vocab = 0;
@@ -176,8 +191,7 @@ int train(const Words& words, parallel::World& world, trainer::StopRequests& sto
                                                trainer::copy_of(config.checkpoint, !grid.device.is_cpu()));
   say_start(config, world, grid, threads, data, account);
   const auto here = say_promise(start, trainer, world, data, config.parallel.deterministic);
-  if (start.resume_from.empty() && !config.run.init_from.empty())
-    take_initial_weights(config, data.tokenizer, trainer, world);
+  const trainer::Texts beside = begin(start, config, data, trainer, world);
   agree(world.group(), world.host(), [&] {  // now that nothing can refuse this start
     if (world.rank() == 0) start.directory.write_config(configs::to_text(config));
   });
@@ -185,7 +199,7 @@ int train(const Words& words, parallel::World& world, trainer::StopRequests& sto
   trainer::RunParts parts{std::move(start.directory), data.mixture, data.objective,
                           config.checkpoint,          config.log,   config.data.ahead};
   parts.config = configs::to_text(config), parts.tokenizer = data.tokenizer, parts.resume_from = start.resume_from;
-  parts.environment = here;
+  parts.environment = here, parts.beside = beside;
   stops.watch(parts.directory.file("stop"));
   parts.stops = &stops;
   parts.memory = grid.device.is_cpu() ? &memory : nullptr;

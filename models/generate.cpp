@@ -57,9 +57,9 @@ std::vector<int64_t> candidates(std::span<const float> logits, const SamplingOpt
 /// One text: what the model has seen of it, what is still to be shown, and the cache that remembers.
 class Row {
  public:
-  Row(Model& model, std::span<const int64_t> prompt, const SamplingOptions& options)
+  Row(Model& model, std::span<const int64_t> prompt, const SamplingOptions& options, uint64_t seed)
       : model_(&model), options_(&options), capacity_(model.options().sequence), pending_(newest(prompt, capacity_)),
-        cache_(new_cache()), key_(parallel::stream_key(options.seed, "generate")) {
+        cache_(new_cache()), key_(parallel::stream_key(seed, "generate")) {
     if (options.repetition_penalty == 1.0) return;
     held_.resize(static_cast<size_t>(model.options().vocab));
     for (const int64_t token : prompt) held_[static_cast<size_t>(token)] = true;
@@ -175,7 +175,7 @@ void generate(Model& model, std::span<const std::vector<int64_t>> prompts, const
   while (next < prompts.size() || !rows.empty()) {
     for (; next < prompts.size() && static_cast<int64_t>(rows.size()) < together; ++next) {
       if (options.tokens > 0)
-        rows.try_emplace(next, model, prompts[next], options);
+        rows.try_emplace(next, model, prompts[next], options, options.seed + next);
       else if (events.on_end)
         events.on_end(next);
     }

@@ -41,8 +41,8 @@ struct RowEvents {
 };
 
 /// Continues several prompts, up to `together` at a time; where one ends, the next takes its place. Each becomes what
-/// it becomes alone with the same options, up to the last bits of the logits (a product of many rows may be rounded
-/// otherwise than that of one). Errors: as above, before the first token.
+/// it becomes alone with the same options and a seed greater by its number, up to the last bits of the logits (a
+/// product of many rows may be rounded otherwise than that of one). Errors: as above, before the first token.
 void generate(Model& model, std::span<const std::vector<int64_t>> prompts, const SamplingOptions& options,
               int64_t together, const RowEvents& events);
 

@@ -18,7 +18,7 @@ using models::pretrained::Place;
 using nlohmann::json;
 using nlohmann::ordered_json;
 
-constexpr const char* kState = "pretrained";
+constexpr const char *kState = "pretrained", *kBeside = "beside";
 constexpr int64_t kPiece = 1 << 22;  // elements held at once of a tensor that lies in the file as in a checkpoint
 
 int64_t elements(const std::vector<int64_t>& shape) {
@@ -122,10 +122,8 @@ std::string config_text(const TheirNames& names, const models::ModelOptions& opt
   return config.dump(2) + "\n";
 }
 
-std::map<std::string, std::string> files_beside(const std::optional<PretrainedOrigin>& origin,
-                                                const std::string& tokenizer) {
-  std::map<std::string, std::string> files;
-  if (origin) files = origin->files;
+/// With the tokenizer among them.
+Texts with_tokenizer(Texts files, const std::string& tokenizer) {
   const json parsed = json::parse(tokenizer, nullptr, false);
   const bool theirs = parsed.is_object() && parsed.contains("model") && !parsed.contains("format");
   if (theirs && files.count("vocab.json") == 0 && files.count("vocab.txt") == 0) files["tokenizer.json"] = tokenizer;
@@ -157,6 +155,23 @@ std::optional<PretrainedOrigin> origin_in(const json& state) {
   }
 }
 
+Texts texts_beside(const json& state) {
+  Texts texts;
+  if (const auto origin = origin_in(state)) {
+    texts = origin->files;
+  } else if (state.contains(kBeside)) {
+    try {
+      texts = state.at(kBeside).get<Texts>();
+    } catch (const json::exception& error) {
+      fail(ExitCode::kBadData, "the files that the checkpoint keeps for an export are damaged: ", error.what());
+    }
+  }
+  for (const auto& [name, text] : texts)
+    BESSEMER_CHECK_DATA(!name.empty() && name.find('/') == std::string::npos && name != "." && name != "..",
+                        "the checkpoint keeps a file '", name, "' for an export; a plain name is expected");
+  return texts;
+}
+
 TheirNames their_names(const models::ModelOptions& resolved, const std::optional<PretrainedOrigin>& origin) {
   const auto* family = origin ? &models::pretrained::family_of(json::parse(origin->config), "the imported config.json")
                               : &models::pretrained::family_for(resolved);
@@ -164,8 +179,8 @@ TheirNames their_names(const models::ModelOptions& resolved, const std::optional
 }
 
 Exported export_pretrained(const WeightSource& weights, const models::ModelOptions& options,
-                           const std::optional<PretrainedOrigin>& origin, const std::string& tokenizer,
-                           const ExportOptions& how) {
+                           const std::optional<PretrainedOrigin>& origin, const Texts& beside,
+                           const std::string& tokenizer, const ExportOptions& how) {
   const TheirNames names = their_names(options, origin);
   const auto shards = plan_shards(models::pretrained::tensors_of(names.places),
                                   origin ? origin->dtypes : std::map<std::string, std::string>{}, how);
@@ -180,7 +195,7 @@ Exported export_pretrained(const WeightSource& weights, const models::ModelOptio
   }
   std::vector<std::pair<std::string, std::string>> texts;
   if (shards.size() > 1) texts.emplace_back("model.safetensors.index.json", index_text(shards));
-  for (const auto& [name, text] : files_beside(origin, tokenizer)) texts.emplace_back(name, text);
+  for (const auto& [name, text] : with_tokenizer(beside, tokenizer)) texts.emplace_back(name, text);
   texts.emplace_back("config.json", config_text(names, options, origin, how, shards));
   for (const auto& [name, text] : texts) {
     data::write_file(how.out + "/" + name, text);

@@ -23,6 +23,12 @@ nlohmann::json to_json(const PretrainedOrigin& origin);
 /// \param state  of a checkpoint. None where it was not imported. Errors: Error (65) where it is damaged.
 std::optional<PretrainedOrigin> origin_in(const nlohmann::json& state);
 
+/// Files beside a model's weights: name -> text.
+using Texts = std::map<std::string, std::string>;
+/// Those that an export of the checkpoint adds: of its import, or what its run has kept for it (RunParts::beside).
+/// Errors: Error (65) where they are damaged.
+Texts texts_beside(const nlohmann::json& state);
+
 struct ExportOptions {
   std::string out;                       ///< a directory that is not there, or empty
   std::string dtype;                     ///< of every tensor: F32, F16, BF16; "": as imported, else F32
@@ -38,12 +44,13 @@ struct Exported {
 
 /// Writes weights as the class of Hugging Face's that can hold them: model.safetensors (or several, with an index),
 /// then what the tokenizer needs, config.json last.
-/// \param options  of the model, resolved. \param tokenizer  JSON text; written as tokenizer.json where it is
+/// \param options  of the model, resolved. \param beside  goes there too. \param tokenizer  JSON text; written as
+/// tokenizer.json where it is
 ///                 Hugging Face's own form.
 /// Errors: Error (64) where no class can hold the shape, or `out` is in use; (69) where it cannot be written.
 Exported export_pretrained(const WeightSource& weights, const models::ModelOptions& options,
-                           const std::optional<PretrainedOrigin>& origin, const std::string& tokenizer,
-                           const ExportOptions& how);
+                           const std::optional<PretrainedOrigin>& origin, const Texts& beside,
+                           const std::string& tokenizer, const ExportOptions& how);
 
 /// The family and the names of the files that weights of this shape have, or had where they were imported.
 struct TheirNames {

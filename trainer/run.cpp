@@ -170,6 +170,7 @@ class Runner {
     CheckpointContent content;
     content.step = end_.step, content.chunks = snapshot_.chunks();
     content.state = state_json(trainer_, parts_.data, resumed_.stream), content.environment = parts_.environment;
+    if (!parts_.beside.empty()) content.state["beside"] = parts_.beside;
     content.config = parts_.config, content.tokenizer = parts_.tokenizer;
     if (eval_step_ == end_.step) content.validation_loss = eval_loss_;
     saver_.start(std::move(content));

@@ -11,6 +11,7 @@
 #include "parallel/error.h"
 #include "trainer/host_memory.h"
 #include "trainer/options.h"
+#include "trainer/pretrained_writer.h"
 #include "trainer/progress.h"
 #include "trainer/run_directory.h"
 #include "trainer/stop.h"
@@ -28,6 +29,7 @@ struct RunParts {
   int64_t ahead = 1;                ///< DataOptions::ahead
   std::string config = {};          ///< complete INI text, kept in checkpoints
   std::string tokenizer = {};       ///< JSON text, likewise
+  Texts beside = {};                ///< what an export puts beside the weights, likewise
   nlohmann::json environment = {};  ///< what this job runs on, likewise
   std::string resume_from = {};     ///< a checkpoint that verified, or "": start anew
   StopRequests* stops = nullptr;    ///< null: nobody asks

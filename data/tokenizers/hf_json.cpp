@@ -159,6 +159,30 @@ json parse_json(std::string_view text) {
   return json::parse(text);
 }
 
+std::unique_ptr<Tokenizer> with_special_tokens(const Tokenizer& tokenizer, const std::vector<std::string>& texts) {
+  auto all = nlohmann::ordered_json::parse(tokenizer.json(), nullptr, false);  // it was read before
+  BESSEMER_CHECK_DATA(all.is_object() && all.contains("model") && !all.contains("format"), "a tokenizer of kind ",
+                      tokenizer.kind(), " has no place for special tokens; take one that is a tokenizer.json, for ",
+                      "example of `bessemer data train-tokenizer`");
+  auto& added = all["added_tokens"];
+  if (added.is_null()) added = nlohmann::ordered_json::array();
+  int64_t next = tokenizer.vocab_size();
+  for (const auto& text : texts) {
+    if (tokenizer.special_token(text) >= 0) continue;
+    int64_t id = 0;
+    while (id < tokenizer.vocab_size() && tokenizer.token(static_cast<uint32_t>(id)) != text) ++id;
+    if (id == tokenizer.vocab_size()) id = next++;
+    added.push_back({{"id", id},
+                     {"content", text},
+                     {"single_word", false},
+                     {"lstrip", false},
+                     {"rstrip", false},
+                     {"normalized", false},
+                     {"special", true}});
+  }
+  return hf_tokenizer(all.dump(2) + "\n", "the tokenizer with added tokens");
+}
+
 std::unique_ptr<Tokenizer> hf_tokenizer(const std::string& text, const std::string& name) {
   try {
     return from_json(parse_json(text), text, name);

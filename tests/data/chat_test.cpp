@@ -91,6 +91,25 @@ TEST(Chat, AnAnswerOfWeightZeroIsReadAndNotLearned) {
   EXPECT_THAT(mask, ElementsAre(0, 0, 0, 1, 1));
 }
 
+TEST(Chat, APromptEndsWhereTheAnswerBegins) {
+  const auto one = tokenizer("bytes");
+  const Conversation question{{{"user", "a?"}}, false}, whole{{{"user", "a?"}, {"assistant", "b", true}}, false};
+  TokenIds ids, all;
+  std::vector<uint8_t> mask;
+  for (const auto name : {ChatTemplate::kChatml, ChatTemplate::kLlama3, ChatTemplate::kPlain}) {
+    ChatEncoder encoder(name, *one, SpecialText::kPlain, true);
+    encoder.encode_prompt(question, ids);
+    encoder.encode(whole, all, mask);
+    const auto first = static_cast<std::size_t>(std::find(mask.begin(), mask.end(), 1) - mask.begin());
+    ASSERT_LT(first, all.size());
+    const TokenIds front(all.begin(), all.begin() + static_cast<std::ptrdiff_t>(first));
+    EXPECT_EQ(one->decode(ids), one->decode(front)) << "two new lines are one token, but before a text";
+    if (name != ChatTemplate::kLlama3) {
+      EXPECT_EQ(ids, front) << encoder.text();
+    }
+  }
+}
+
 class ChatTokens : public FolderTest {};
 
 TEST_F(ChatTokens, ThatAreMissingOrUnsafeAreNamed) {
@@ -98,7 +117,7 @@ TEST_F(ChatTokens, ThatAreMissingOrUnsafeAreNamed) {
   EXPECT_THAT(
       refusal([&] { ChatEncoder(ChatTemplate::kLlama3, *bytes, SpecialText::kPlain, true); }),
       AllOf(HasSubstr("llama3"), HasSubstr("<|begin_of_text|>, <|start_header_id|>, <|end_header_id|>, <|eot_id|>"),
-            HasSubstr("added_tokens")));
+            HasSubstr("--add-tokens")));
   const auto changed = [&](const char* field, bool value) {
     auto json = nlohmann::json::parse(read_file(kFolder + "/bytes.json"));
     for (auto& token : json.at("added_tokens")) {

@@ -4,6 +4,7 @@
 
 #include <cmath>
 #include <cstring>
+#include <filesystem>
 #include <fstream>
 
 #include "data/file.h"
@@ -101,6 +102,23 @@ TEST(EmbeddingOfAGpt, IsTheMeanOfItsTokens) {
     std::memcpy(&a, &alone[at], sizeof a), std::memcpy(&b, &together[at], sizeof b);
     EXPECT_NEAR(a, b, 1e-5);
   }
+}
+
+TEST(EmbeddingOfAGpt, LeavesNothingWhereItIsStopped) {
+  const tests::TemporaryDirectory files;
+  std::ofstream texts(files.file("texts"));
+  for (int i = 0; i < 100000; ++i) texts << "a text of some words\n";
+  texts.close();
+  const std::string out = files.file("out.npy");
+  tests::Process embed({kBinary, "embed", "--model", tests::kSourceDir + "/tests/oracles/generate/gpt2", "--input",
+                        files.file("texts"), "--out", out, "--batch", "1"},
+                       files.file("log"));
+  while (embed.text().empty() && !std::filesystem::exists(out + ".tmp")) usleep(10000);
+  embed.signal(SIGINT);
+  const auto ended = embed.wait();
+  EXPECT_EQ(ended.code, 75) << ended.text;
+  EXPECT_THAT(ended.text, HasSubstr("stopped; nothing was kept"));
+  EXPECT_FALSE(std::filesystem::exists(out) || std::filesystem::exists(out + ".tmp"));
 }
 
 }  // namespace

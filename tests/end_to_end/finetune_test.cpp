@@ -2,13 +2,16 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
+#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
 
 #include "data/file.h"
 #include "data/safetensors.h"
+#include "data/tokenizer.h"
 #include "tests/support/paths.h"
 #include "tests/support/process.h"
 #include "tests/support/run_files.h"
@@ -100,6 +103,18 @@ TEST_F(FineTune, OnConversationsTheLossIsThatOfAnswersAndFalls) {
     EXPECT_LT(out.at("loss"), 1.5);
   }
   EXPECT_EQ(counted, built.at("loss_tokens").get<uint64_t>()) << "every token of an answer once, and no other";
+  const auto answer = run({kBinary, "generate", "--model", dir("a"), "--template", "chatml", "--prompt",
+                           "What is 4 tower?", "--temperature", "0", "--tokens", "20"});
+  EXPECT_EQ(answer.code, 0);
+  EXPECT_THAT(answer.text, testing::StartsWith("The")) << "as every answer that it has learned";
+  std::ofstream(files_.file("ask.jsonl")) << R"({"messages": [{"role": "user", "content": "What is 4 tower?"}]})"
+                                          << "\n";
+  const auto line = run({kBinary, "generate", "--model", dir("a"), "--template", "chatml", "--input",
+                         files_.file("ask.jsonl"), "--temperature", "0", "--tokens", "20"});
+  ASSERT_EQ(line.code, 0) << line.text;
+  const auto said = nlohmann::json::parse(line.text);
+  EXPECT_EQ(said.at("text").get<std::string>() + "\n", answer.text);
+  EXPECT_EQ(said.at("finish"), "stop");
   // What a run of its own needs is in its directory: the model's may be gone, and the shape stays.
   source_ = files_.file("gone");
   const auto on = run(train("a", {"--train.steps=42", "--optimizer.lr=1e-2"}));
@@ -164,6 +179,75 @@ TEST_F(FineTune, DataOfAnotherTokenizerIsRefused) {
                  "hf:" + source_, "--template", "llama3"})
                 .code,
             0);
+}
+
+TEST_F(FineTune, AnExportKnowsItsTemplate) {
+  source_ = with_tokenizer("bytes");
+  const std::string theirs = R"({"tokenizer_class": "PreTrainedTokenizerFast", "eos_token": "<|endoftext|>"})";
+  std::ofstream(source_ + "/tokenizer_config.json") << theirs;
+  std::ofstream(source_ + "/generation_config.json") << R"({"eos_token_id": 5, "top_k": 7})";
+  ASSERT_EQ(run(train("a", {"--train.steps=1"})).code, 0);
+  source_ = files_.file("gone");
+  ASSERT_EQ(run(train("a", {"--train.steps=2"})).code, 0);  // a resume keeps them
+  ASSERT_EQ(run({kBinary, "export", "--model", dir("a"), "--out", dir("hf")}).code, 0);
+  const auto text = [&](const std::string& name) { return data::read_file(dir("hf") + "/" + name); };
+  EXPECT_EQ(text("tokenizer_config.json"), theirs);
+  EXPECT_THAT(text("chat_template.jinja"), HasSubstr("<|im_start|>"));
+  const auto tokenizer = data::open_tokenizer_spec("hf:" + dir("hf"));
+  const int64_t end = tokenizer->special_token("<|im_end|>");
+  const auto generation = nlohmann::json::parse(text("generation_config.json"));
+  EXPECT_EQ(generation, (nlohmann::json{{"eos_token_id", {5, end}}, {"top_k", 7}}));
+
+  const char* python = std::getenv("BESSEMER_ORACLE_PYTHON");
+  if (python == nullptr || run({python, "-c", "import transformers"}).code != 0)
+    GTEST_SKIP() << "the ids in transformers: BESSEMER_ORACLE_PYTHON is not set, or has none";
+  const auto shown = run({kBinary, "data", "show", data(), "--json", "--ids"});
+  ASSERT_EQ(shown.code, 0) << shown.text;
+  const auto ours = nlohmann::json::parse(shown.text);
+  const std::string said = ours.at("text"), begin = "<|im_start|>user\n";
+  const std::string question = said.substr(begin.size(), said.find("<|im_end|>") - begin.size());
+  const std::string word = question.substr(question.rfind(' ') + 1, question.size() - question.rfind(' ') - 2);
+  const nlohmann::json messages{{{"role", "user"}, {"content", question}},
+                                {{"role", "assistant"}, {"content", "The " + word + "."}}};
+  const auto ended = run({python, tests::kSourceDir + "/tests/oracles/hf_chat.py", dir("hf"), messages.dump()});
+  ASSERT_EQ(ended.code, 0) << ended.text;
+  const auto out = nlohmann::json::parse(ended.text.substr(ended.text.rfind("{\"ids")));
+  EXPECT_EQ(out.at("ids"), ours.at("ids"));
+  EXPECT_EQ(out.at("ends"), generation.at("eos_token_id"));
+  EXPECT_EQ(out.at("prompt"), begin + question + "<|im_end|>\n<|im_start|>assistant\n");
+}
+
+TEST_F(FineTune, ATemplatesTokensCanBeAdded) {
+  auto plain = nlohmann::json::parse(data::read_file(kOracles + "chat/bytes.json"));
+  auto& added = plain.at("added_tokens");
+  added.erase(
+      std::remove_if(added.begin(), added.end(), [](const auto& t) { return t.at("content") != "<|endoftext|>"; }),
+      added.end());
+  std::ofstream(files_.file("plain.json")) << plain;
+  Words words{kBinary,
+              "data",
+              "build",
+              "--input",
+              files_.file("chats.jsonl"),
+              "--out",
+              dir("small"),
+              "--tokenizer",
+              "hf:" + files_.file("plain.json"),
+              "--template",
+              "chatml",
+              "--split",
+              "hash"};
+  const auto lacking = run(words);
+  EXPECT_EQ(lacking.code, 65);
+  EXPECT_THAT(lacking.text, HasSubstr("has not: <|im_start|>, <|im_end|>; give --add-tokens"));
+  words.emplace_back("--add-tokens");
+  const auto made = run(words);
+  ASSERT_EQ(made.code, 0) << made.text;
+  const int64_t before = data::open_tokenizer_spec("hf:" + files_.file("plain.json"))->vocab_size();
+  EXPECT_THAT(made.text, HasSubstr("the special token <|im_start|> (" + std::to_string(before) + ")"));
+  EXPECT_EQ(data::open_tokenizer(dir("small"))->vocab_size(), before + 2);
+  words.insert(words.end(), {"--field", "text"});
+  EXPECT_THAT(run(words).text, HasSubstr("--field text: --template reads messages"));
 }
 
 TEST_F(FineTune, WeightsThatAreMissingPointToImport) {

@@ -104,15 +104,39 @@ TEST_P(GeneratedText, EndsBeforeAStopString) {
 
 INSTANTIATE_TEST_SUITE_P(Oracle, GeneratedText, testing::Values("gpt2", "llama", "mistral"));
 
-TEST(GenerateInput, RefusesALineWithoutAPrompt) {
-  const tests::TemporaryDirectory files;
-  std::ofstream(files.file("in.jsonl")) << "{\"prompt\": \"a\"}\n{\"text\": \"b\"}\n";
-  const auto ended = tests::Process({kBinary, "generate", "--model", tests::kSourceDir + "/tests/oracles/generate/gpt2",
-                                     "--input", files.file("in.jsonl")},
-                                    files.file("log"))
-                         .wait();
+class GenerateInput : public testing::Test {
+ protected:
+  tests::Ended run(std::vector<std::string> more) const {
+    more.insert(more.begin(), {kBinary, "generate", "--model", tests::kSourceDir + "/tests/oracles/generate/gpt2"});
+    return tests::Process(more, files_.file("log")).wait();
+  }
+  std::string input(const std::string& text) const {
+    std::ofstream(files_.file("in.jsonl")) << text;
+    return files_.file("in.jsonl");
+  }
+  tests::TemporaryDirectory files_;
+};
+
+TEST_F(GenerateInput, RefusesALineWithoutAPrompt) {
+  const auto ended = run({"--input", input("{\"prompt\": \"a\"}\n{\"text\": \"b\"}\n")});
   EXPECT_EQ(ended.code, 65);
   EXPECT_THAT(ended.text, HasSubstr("in.jsonl:2: '{\"text\": \"b\"}': a JSON object with a text \"prompt\""));
+  const std::string deep = std::string(300000, '[') + std::string(300000, ']');
+  const auto nested = run({"--input", input("{\"prompt\": \"a\", \"x\": " + deep + "}\n")});
+  EXPECT_EQ(nested.code, 65) << nested.text;
+}
+
+TEST_F(GenerateInput, EachLineHasASeedOfItsOwn) {
+  const auto ended =
+      run({"--input", input("{\"prompt\": \"a\"}\n{\"prompt\": \"a\"}\n"), "--tokens", "30", "--seed", "5"});
+  ASSERT_EQ(ended.code, 0) << ended.text;
+  std::istringstream lines(ended.text);
+  std::string first, second;
+  std::getline(lines, first), std::getline(lines, second);
+  const auto text = [](const std::string& line) { return json::parse(line)["text"].get<std::string>(); };
+  EXPECT_NE(text(first), text(second));
+  for (const auto& [seed, line] : {std::pair{"5", first}, {"6", second}})
+    EXPECT_EQ(run({"--prompt", "a", "--tokens", "30", "--seed", seed}).text, "a" + text(line) + "\n");
 }
 
 }  // namespace

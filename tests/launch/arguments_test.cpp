@@ -35,6 +35,12 @@ TEST(Arguments, ReadsListsDefaultsAndSwitches) {
   EXPECT_FALSE(Arguments({"--input=a", "--out=x"}, kFlags).flag("json"));
 }
 
+TEST(Arguments, KnowsWhatWasGiven) {
+  const Arguments a({"--input=a", "--out=x", "--tokens=200"}, kFlags);
+  EXPECT_TRUE(a.given("tokens"));
+  EXPECT_FALSE(Arguments({"--input=a", "--out=x"}, kFlags).given("tokens"));
+}
+
 TEST(Arguments, RefusesAllAtOnceAndSuggests) {
   const std::string all = refusal({"--inptu", "a", "--tokens=1", "--tokens=2"});
   EXPECT_THAT(all, HasSubstr("unknown option --inptu; did you mean --input?"));

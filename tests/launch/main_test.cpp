@@ -34,6 +34,12 @@ Ended bessemer(const std::string& words, const std::string& before = "") {
   return ended;
 }
 
+TEST(Binary, SaysWhenItsOutputIsLost) {
+  const auto lost = bessemer("version > /dev/full");
+  EXPECT_EQ(lost.code, 69);
+  EXPECT_THAT(lost.out, HasSubstr("stdout cannot be written"));
+}
+
 TEST(Binary, ListsItsCommands) {
   const auto help = bessemer("--help");
   EXPECT_EQ(help.code, 0);

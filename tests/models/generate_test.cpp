@@ -123,14 +123,17 @@ TEST(Generate, RowsTogetherBecomeWhatEachBecomesAlone) {
     for (const double temperature : {0.0, 1.0}) {
       SamplingOptions o;
       o.temperature = temperature, o.tokens = 40, o.repetition_penalty = 1.2;  // longer than the model's sequence
-      o.ends = {generate(*model, prompts[1], o)[17]};
+      auto second = o;
+      ++second.seed;
+      o.ends = {generate(*model, prompts[1], second)[17]};
       std::vector<std::vector<int64_t>> texts(prompts.size());
       std::vector<size_t> ended;
       RowEvents events;
       events.on_token = [&](size_t row, int64_t token) { return texts[row].push_back(token), true; };
       events.on_end = [&](size_t row) { ended.push_back(row); };
       generate(*model, prompts, o, 3, events);
-      for (size_t row = 0; row < prompts.size(); ++row) EXPECT_EQ(texts[row], generate(*model, prompts[row], o)) << row;
+      for (size_t row = 0; row < prompts.size(); ++row, ++o.seed)
+        EXPECT_EQ(texts[row], generate(*model, prompts[row], o)) << row;
       EXPECT_LT(texts[1].size(), 40u);
       std::sort(ended.begin(), ended.end());
       EXPECT_EQ(ended, (std::vector<size_t>{0, 1, 2, 3, 4}));

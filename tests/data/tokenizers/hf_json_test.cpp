@@ -7,6 +7,7 @@
 #include "data/tokenizers/byte_level.h"
 #include "data/tokenizers/tokenizer_json.h"
 #include "tests/data/folder.h"
+#include "tests/support/paths.h"
 
 namespace bessemer::data {
 namespace {
@@ -53,6 +54,25 @@ TEST_F(HfJson, SpecialTextsAreTextUnlessAskedFor) {
   const auto plain = encoded(*tokenizer, text, SpecialText::kPlain);
   EXPECT_THAT(plain, testing::Not(testing::Contains(259u)));
   EXPECT_EQ(tokenizer->decode(plain), text);
+}
+
+TEST_F(HfJson, SpecialTokensAreAddedBehindTheVocabulary) {
+  const auto one = open_tokenizer_spec("hf:" + tests::kSourceDir + "/tests/oracles/chat/bytes.json");
+  const int64_t size = one->vocab_size();
+  const auto more = with_special_tokens(*one, {"<|new|>", "<|im_end|>", "t", "<|newer|>"});
+  EXPECT_EQ(more->vocab_size(), size + 2);
+  EXPECT_EQ(more->special_token("<|new|>"), size);
+  EXPECT_EQ(more->special_token("<|newer|>"), size + 1);
+  EXPECT_EQ(more->special_token("<|im_end|>"), one->special_token("<|im_end|>")) << "it is there";
+  EXPECT_EQ(more->token(static_cast<uint32_t>(more->special_token("t"))), "t") << "it has an id already";
+  EXPECT_LT(more->special_token("t"), size);
+  const std::string text = "The tower <|new|> \u00e9\n";
+  EXPECT_EQ(more->encode(text), one->encode(text)) << "texts stay what they were";
+  TokenIds ids;
+  more->encoder(SpecialText::kParse)->encode("<|newer|><|new|>", ids);
+  EXPECT_EQ(ids, (TokenIds{static_cast<uint32_t>(size + 1), static_cast<uint32_t>(size)}));
+  EXPECT_EQ(load_tokenizer(more->json())->sha256(), more->sha256());
+  EXPECT_THAT(refusal([] { with_special_tokens(*make_bytes_tokenizer(), {"<s>"}); }), HasSubstr("kind bytes"));
 }
 
 TEST_F(HfJson, BrokenUtf8IsReplacedAndCounted) {
