@@ -90,8 +90,18 @@ std::string ending(int status) {
   return WEXITSTATUS(status) == 0 ? "" : concat("ended with exit status ", WEXITSTATUS(status));
 }
 
-/// Runs it to its end. \return  how it failed, or "".
-std::string run(const std::string& line, const std::string& copies, const std::string& log, double timeout) {
+void end(pid_t child) {
+  int status = 0;
+  ::kill(-child, SIGKILL);
+  while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {
+  }
+}
+
+[[noreturn]] void stopped(const std::string& source) { fail(ExitCode::kStopped, source, ": its fetch was stopped"); }
+
+/// Runs it to its end, or until it is stopped. \return  how it failed, or "".
+std::string run(const std::string& line, const std::string& copies, const std::string& log,
+                const FetchCommand& command) {
   const pid_t child = start(line, log);
   uint64_t bytes = 0;
   auto since = Clock::now();
@@ -101,11 +111,10 @@ std::string run(const std::string& line, const std::string& copies, const std::s
     if (ended == child) return ending(status);
     BESSEMER_CHECK_ENV(ended == 0 || errno == EINTR, "the command's end cannot be waited for: ", std::strerror(errno));
     if (const uint64_t now = bytes_within(copies); now != bytes) bytes = now, since = Clock::now();
-    if (std::chrono::duration<double>(Clock::now() - since).count() > timeout) {
-      ::kill(-child, SIGKILL);
-      while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {
-      }
-      return concat("copied nothing for ", timeout, " s (data.fetch_timeout) and was ended");
+    const bool stalled = std::chrono::duration<double>(Clock::now() - since).count() > command.timeout;
+    if (stalled || command.stopped()) {
+      end(child);
+      return concat("copied nothing for ", command.timeout, " s (data.fetch_timeout) and was ended");
     }
     std::this_thread::sleep_for(pause);
   }
@@ -136,7 +145,8 @@ std::string fetch(const FetchCommand& command, const std::string& source, const 
   for (int tried = 1;; ++tried) {
     fs::remove_all(copies);
     fs::create_directory(copies);
-    std::string problem = run(line, copies, log, command.timeout);
+    std::string problem = run(line, copies, log, command);
+    if (command.stopped()) stopped(source);
     ExitCode code = ExitCode::kEnvironment;
     if (problem.empty() && !fs::is_regular_file(path)) problem = "ended well, but made no file at {dst}";
     if (problem.empty()) {
@@ -150,7 +160,9 @@ std::string fetch(const FetchCommand& command, const std::string& source, const 
     if (tried >= command.tries)
       fail(code, source, ": cannot be fetched, after ", tried, " tries: `", line, "` ", problem, "; ", last_words(log),
            "; see to data.fetch, or to the source");
-    std::this_thread::sleep_for(pause);
+    for (const auto until = Clock::now() + pause; Clock::now() < until && !command.stopped();)
+      std::this_thread::sleep_for(std::min(pause, std::chrono::milliseconds(50)));
+    if (command.stopped()) stopped(source);
     pause *= 2;
   }
 }

@@ -1,6 +1,8 @@
 #pragma once
+#include <atomic>
 #include <chrono>
 #include <functional>
+#include <memory>
 #include <string>
 
 namespace bessemer::data {
@@ -11,6 +13,9 @@ struct FetchCommand {
   double timeout = 300;                         ///< seconds without a byte in {dst}'s folder, after which it is ended
   int tries = 4;                                ///< until it is given up
   std::chrono::milliseconds first_pause{1000};  ///< before the second try; each pause is twice the one before
+  /// Set from another thread: the command under way is ended, and none is begun. Null: nobody does.
+  std::shared_ptr<const std::atomic<bool>> stop = {};
+  bool stopped() const { return stop && *stop; }
 };
 
 /// The command with its words: {src} and {dst} in single quotes.
@@ -21,8 +26,8 @@ std::string command_line(const std::string& command, const std::string& source, 
 /// \param folder  of this fetch alone; it exists. The command writes beside the file what it likes.
 /// \param check   throws Error where the file is not what was expected.
 /// \return  the path of the file.
-/// Errors: Error naming source, command, how it ended and the last it said: (69) where the command did not work, (65)
-/// where it brought something else.
+/// Errors: Error (75) where it was stopped; else Error naming source, command, how it ended and the last it said: (69)
+/// where the command did not work, (65) where it brought something else.
 std::string fetch(const FetchCommand& command, const std::string& source, const std::string& folder,
                   const std::function<void(const std::string& path)>& check);
 

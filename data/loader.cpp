@@ -1,6 +1,7 @@
 #include "data/loader.h"
 
 #include <algorithm>
+#include <chrono>
 #include <condition_variable>
 #include <deque>
 #include <exception>
@@ -135,10 +136,12 @@ Loader::~Loader() {
   state_->thread.join();
 }
 
-Rows Loader::next() {
+Rows Loader::next(const std::function<bool()>& waits) {
   auto& s = *state_;
   std::unique_lock lock(s.mutex);
-  s.changed.wait(lock, [&] { return !s.ready.empty() || s.error; });
+  while (!s.changed.wait_for(lock, std::chrono::milliseconds(100), [&] { return !s.ready.empty() || s.error; })) {
+    if (waits && !waits()) fail(ExitCode::kStopped, "stopped while the data was waited for");
+  }
   if (s.ready.empty()) std::rethrow_exception(s.error);
   Rows rows = std::move(s.ready.front());
   s.ready.pop_front();

@@ -1,5 +1,6 @@
 #pragma once
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -50,7 +51,8 @@ class Loader {
   /// \param sampler  as it stands before `first_step`.
   Loader(std::vector<std::shared_ptr<const Corpus>> corpora, Sampler sampler, Place place, int64_t first_step);
   ~Loader();
-  Rows next();
+  /// \param waits  asked now and then while there are no rows; false ends the wait: Error (75).
+  Rows next(const std::function<bool()>& waits = {});
 
  private:
   struct State;

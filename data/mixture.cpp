@@ -15,8 +15,9 @@ namespace {
 /// Data sets here and elsewhere.
 class DataSets {
  public:
-  DataSets(const DataOptions& options, int64_t sequence, int processes)
-      : options_(options), cut_(cut_of(options, sequence)), cache_(make_shard_cache(options, processes)) {}
+  DataSets(const DataOptions& options, int64_t sequence, int processes, std::shared_ptr<const std::atomic<bool>> stop)
+      : options_(options), cut_(cut_of(options, sequence)),
+        cache_(make_shard_cache(options, processes, std::move(stop))) {}
 
   std::shared_ptr<const Corpus> open(const std::string& path, const std::string& split) const {
     if (!remote(path)) return Corpus::open(path, split, cut_);
@@ -77,7 +78,7 @@ Cut cut_of(const DataOptions& options, int64_t sequence) {
 Mixture Mixture::open(const DataOptions& options, int64_t sequence, bool evaluated, int processes) {
   Mixture out;
   out.group_by_length = options.group_by_length;
-  const DataSets sets(options, sequence, processes);
+  const DataSets sets(options, sequence, processes, out.stop_fetching);
   const bool blended = !options.blend.empty();
   auto named = options.validation;
   const auto names = short_names(options.blend);

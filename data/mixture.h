@@ -1,4 +1,5 @@
 #pragma once
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -22,6 +23,8 @@ struct Source {
 struct Mixture {
   std::vector<Source> train;
   bool group_by_length = false;
+  /// Set, it ends the fetches of remote shards: reads that wait for one throw Error (75).
+  std::shared_ptr<std::atomic<bool>> stop_fetching = std::make_shared<std::atomic<bool>>(false);
   std::vector<Source> validation;  ///< each a metric of its own; the only one of an unblended run has no name
 
   /// Opens [data]. Errors: Error (65) as Corpus::open, and where sources are of different tokenizers, or the same data.

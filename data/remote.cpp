@@ -94,13 +94,14 @@ bool is_remote(const std::string& path, const DataOptions& options) {
   return has_scheme(path) || (!options.fetch.empty() && !std::filesystem::is_directory(path, ignored));
 }
 
-std::shared_ptr<ShardCache> make_shard_cache(const DataOptions& options, int processes) {
+std::shared_ptr<ShardCache> make_shard_cache(const DataOptions& options, int processes,
+                                             std::shared_ptr<const std::atomic<bool>> stop) {
   if (options.fetch.empty()) return nullptr;
   BESSEMER_CHECK(!options.cache.empty(), "data.cache is empty; name the directory for fetched shards");
-  return std::make_shared<ShardCache>(ShardCache::Options{{options.fetch, options.fetch_timeout},
-                                                          options.cache,
-                                                          static_cast<uint64_t>(options.cache_gb * 1e9),
-                                                          std::max(1, processes)});
+  FetchCommand command{options.fetch, options.fetch_timeout};
+  command.stop = std::move(stop);
+  return std::make_shared<ShardCache>(ShardCache::Options{
+      std::move(command), options.cache, static_cast<uint64_t>(options.cache_gb * 1e9), std::max(1, processes)});
 }
 
 std::vector<std::string> remote_splits(const ShardCache& cache, const std::string& source) {

@@ -1,4 +1,5 @@
 #pragma once
+#include <atomic>
 #include <memory>
 #include <string>
 #include <vector>
@@ -15,8 +16,9 @@ namespace bessemer::data {
 /// A path with a scheme ("s3://bucket/web"); with data.fetch also one that is no directory here ("host:/data/web").
 bool is_remote(const std::string& path, const DataOptions& options);
 
-/// Null where no command is given. \param processes  of this job on this host.
-std::shared_ptr<ShardCache> make_shard_cache(const DataOptions& options, int processes);
+/// Null where no command is given. \param processes  of this job on this host. \param stop  FetchCommand::stop
+std::shared_ptr<ShardCache> make_shard_cache(const DataOptions& options, int processes,
+                                             std::shared_ptr<const std::atomic<bool>> stop = {});
 
 /// As splits_of, open_shards and open_tokenizer of a directory. Shards are fetched when they are read.
 /// Errors: as fetch(); Error (65) where dataset.json is not what `data build` writes.

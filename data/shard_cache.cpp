@@ -13,6 +13,7 @@
 #include <cstring>
 #include <filesystem>
 #include <nlohmann/json.hpp>
+#include <thread>
 #include <vector>
 
 #include "data/sha256.h"
@@ -31,6 +32,14 @@ bool lock(const FileDescriptor& file, int kind) {
                        "; choose a data.cache on a file system with flock");
   }
   return true;
+}
+
+/// The lock that another holds while it fetches. Errors: Error (75) where our own fetches are stopped meanwhile.
+void lock_for_fetch(const FileDescriptor& file, const FetchCommand& command) {
+  while (!lock(file, LOCK_EX | LOCK_NB)) {
+    if (command.stopped()) fail(ExitCode::kStopped, "fetches were stopped");
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  }
 }
 
 /// Least recently used is what has the oldest of these times.
@@ -118,7 +127,7 @@ FileDescriptor ShardCache::lock_of(const std::string& name) const {
 std::string ShardCache::json_text(const std::string& source, const std::string& file) const {
   const std::string name = sha256(source + "/" + file).substr(0, 32), path = options_.directory + "/sources/" + name;
   const auto mine = lock_of(name);
-  lock(mine, LOCK_EX);
+  lock_for_fetch(mine, options_.command);
   std::error_code absent;
   const auto written = fs::last_write_time(path, absent);
   if (!absent && fs::file_time_type::clock::now() - written < std::chrono::minutes(1)) return read_file(path);
@@ -201,7 +210,7 @@ std::optional<FileDescriptor> ShardCache::hold(const std::string& path, uint64_t
 FileDescriptor ShardCache::fetch_shard(const RemoteShard& shard, const std::string& name) const {
   const std::string path = options_.directory + "/shards/" + name;
   const auto mine = lock_of(name);
-  lock(mine, LOCK_EX);
+  lock_for_fetch(mine, options_.command);
   if (auto fetched = hold(path, shard.bytes)) return std::move(*fetched);  // by another process, while we waited
   const Folder folder(reserve(name, shard.bytes));
   require_space(path, shard.bytes);

@@ -36,6 +36,8 @@ const std::vector<Flag>& flags() {
       {"step", "T", "of a run: what its step T (from 1) trains on; 0: documents of a data set", "0"},
       {"rank", "R", "with --step: of this rank only; -1: the whole global batch", "-1"},
       {"ranks", "N", "with --rank: of a job of so many ranks; 0: parallel.dp x parallel.tp of the run", "0"},
+      {"data", "DIR", "with --step: where the run's data lies now; of a blend a DIR for each source, in its order", "",
+       false, true},
       {"fetch", "COMMAND", "with --step, where the run's data is remote: its data.fetch", ""},
       {"ids", "", "their token ids too"},
       {"json", "", "one JSON object a document or row"}};
@@ -145,12 +147,27 @@ configs::RunConfig with_command(const Arguments& arguments, const std::string& r
   return config;
 }
 
+/// With its data where --data says.
+configs::RunConfig with_places(const Arguments& arguments, configs::RunConfig config) {
+  const auto& places = arguments.list("data");
+  auto& data = config.data;
+  if (places.empty()) return config;
+  const std::size_t sources = std::max<std::size_t>(1, data.blend.size());
+  BESSEMER_CHECK(places.size() == sources, "--data names ", places.size(), " directories, and the run reads ", sources,
+                 " (`",
+                 data.blend.empty() ? "data.path = " + data.path : "data.blend = " + data::blend_text(data.blend),
+                 "`); give one for each, in that order");
+  if (data.blend.empty()) data.path = places.front();
+  for (std::size_t i = 0; i < data.blend.size(); ++i) data.blend[i].path = places[i];
+  return config;
+}
+
 data::Mixture open_data(const std::string& run, const configs::RunConfig& config) {
   try {
     return data::Mixture::open(data_options(config), config.model.sequence, false);
   } catch (const Error& error) {
     fail(error.code(), error.what(), " (so named by ", run,
-         ", from the directory where it was started: go there, or put the data back)");
+         ", from the directory where it was started: go there, put the data back, or say with --data where it is)");
   }
 }
 
@@ -166,13 +183,13 @@ Moment moment_of(const Arguments& arguments, const std::string& run, int64_t ste
   }
   const auto parsed = configs::parse({"", after > 0 ? open_step(run, after).config() : data::read_file(path), {}, {}});
   configs::refuse(parsed.problems);
-  const auto config = with_command(arguments, run, parsed.config);
+  const auto config = with_command(arguments, run, with_places(arguments, parsed.config));
   BESSEMER_CHECK(step <= std::max(after, config.train.steps), "--step ", step, ": the run has ", config.train.steps,
                  " steps (train.steps)");
   auto data = open_data(run, config);
   const auto stream_of = [&](int64_t saved) {
     std::optional<trainer::CheckpointReader> reader;
-    if (saved > 0) reader.emplace(open_step(run, saved));
+    if (saved > 0) trainer::refuse_other_data(reader.emplace(open_step(run, saved)), data);
     return trainer::stream_at(config.run.seed, config.train, data, reader ? &*reader : nullptr).rows;
   };
   const auto batch = trainer::batch_of(config.train);

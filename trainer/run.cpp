@@ -37,15 +37,17 @@ class Runner {
     for (const auto& note : resumed_.stream.notes) journal_.note(note);
     auto loader = make_loader(parts_.data.corpora(), resumed_.stream.rows, batch_, end_.step);
     const NextBatch next = [&] {
-      return data::make_batch(loader.next(), parts_.objective, trainer_.grid().device, sequence_.at(end_.step));
+      return data::make_batch(rows_of(loader), parts_.objective, trainer_.grid().device, sequence_.at(end_.step));
     };
     try {
+      if (resumed_.owes_evaluation) evaluate();
       while (end_.code == ExitCode::kDone && !limit_reached()) step(next);
     } catch (const Error& error) {  // what all ranks throw alike must not cost the checkpoint that is being written
-      if (error.code() == ExitCode::kLossPolicy || trainer_.grid().world.size() == 1) rescue();
-      throw;
-    } catch (...) {  // out of memory, LibTorch's own
-      if (trainer_.grid().world.size() == 1) rescue();
+      if (error.code() == ExitCode::kLossPolicy || alone()) rescue();
+      if (error.code() != ExitCode::kStopped) throw;
+      end_.code = error.code(), end_.reason = reason_;  // the step that waited for its rows has changed nothing
+    } catch (...) {                                     // out of memory, LibTorch's own
+      if (alone()) rescue();
       throw;
     }
     save_last();
@@ -68,6 +70,14 @@ class Runner {
       return stop();  // asked for in its last step, a run is done all the same
     const auto every = parts_.checkpoint.every;
     if (!limit_reached() && (result.votes.save > 0 || (every > 0 && end_.step % every == 0))) save();
+  }
+
+  bool alone() const { return trainer_.grid().world.size() == 1; }
+
+  /// Several ranks stop together, after a step; one alone need not wait for data that do not come.
+  data::Rows rows_of(data::Loader& loader) {
+    if (!alone()) return loader.next();
+    return loader.next([&] { return !(*parts_.data.stop_fetching = stop_asked()); });
   }
 
   Votes votes() {
@@ -127,6 +137,7 @@ class Runner {
 
   /// The mean over each validation set; over all of them for the checkpoint.
   void evaluate() {
+    resumed_.owes_evaluation = true;
     const auto& train = trainer_.options().train;
     double sum = 0;
     for (const auto& set : parts_.data.validation) {
@@ -134,13 +145,14 @@ class Runner {
       auto loader = make_loader({set.corpus}, {trainer_.options().seed, {{windows}}}, {{}, train.global_batch}, 0);
       const int64_t batches = std::min(train.eval_batches, std::max<int64_t>(1, windows / train.global_batch));
       const auto result =
-          trainer_.evaluate([&] { return data::make_batch(loader.next(), parts_.objective, trainer_.grid().device); },
+          trainer_.evaluate([&] { return data::make_batch(rows_of(loader), parts_.objective, trainer_.grid().device); },
                             batches * trainer_.plan().micro_steps());  // the same windows each time
       journal_.evaluation(end_.step, set.name, result);
       sum += result.loss;
     }
     eval_loss_ = sum / static_cast<double>(parts_.data.validation.size());
     eval_step_ = end_.step;
+    resumed_.owes_evaluation = false;
   }
 
   SaverOptions saver_options() {
@@ -170,6 +182,7 @@ class Runner {
     CheckpointContent content;
     content.step = end_.step, content.chunks = snapshot_.chunks();
     content.state = state_json(trainer_, parts_.data, resumed_.stream), content.environment = parts_.environment;
+    if (resumed_.owes_evaluation) content.state["owes_evaluation"] = true;
     if (!parts_.beside.empty()) content.state["beside"] = parts_.beside;
     content.config = parts_.config, content.tokenizer = parts_.tokenizer;
     if (eval_step_ == end_.step) content.validation_loss = eval_loss_;
@@ -220,7 +233,7 @@ class Runner {
 
   Trainer& trainer_;
   const RunParts& parts_;
-  Resumed resumed_;  ///< its stream goes on with the steps
+  Resumed resumed_;  ///< goes on with the steps
   int64_t saved_step_;
   Journal journal_;
   Snapshot snapshot_;

@@ -81,6 +81,23 @@ TEST_F(Fetch, ACommandThatStallsIsEndedWithAllItStarted) {
   }
 }
 
+TEST_F(Fetch, CanBeStopped) {
+  const auto stop = std::make_shared<std::atomic<bool>>(false);
+  FetchCommand command{"touch " + at("begun") + "; sleep 100; : {src} {dst}"};
+  command.stop = stop;
+  std::thread stopper([&] {
+    while (!std::filesystem::exists(at("begun"))) std::this_thread::sleep_for(milliseconds(1));
+    *stop = true;
+  });
+  EXPECT_THAT(refusal([&] { fetch(command, "s3://b/f", at("work"), [](const std::string&) {}); }, ExitCode::kStopped),
+              HasSubstr("s3://b/f: its fetch was stopped"));
+  stopper.join();
+  FetchCommand failing{"exit 1; : {src} {dst}"};  // its pause before the next try ends too
+  failing.first_pause = std::chrono::hours(1), failing.stop = stop;
+  EXPECT_THAT(refusal([&] { fetch(failing, "s3://b/f", at("work"), [](const std::string&) {}); }, ExitCode::kStopped),
+              HasSubstr("stopped"));
+}
+
 TEST_F(Fetch, ACommandThatGoesOnMayTakeLongerThanThat) {
   const auto source = write("f", "whole");
   fetched("for i in 1 2 3 4 5 6; do echo x >> {dst}.part; sleep 0.2; done; cp {src} {dst}", source, 0.6);

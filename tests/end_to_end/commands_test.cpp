@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <filesystem>
 #include <regex>
 #include <sstream>
 
@@ -190,6 +191,22 @@ TEST_F(Commands, WhatAStepSawIsToldAfterTheBlendHasChanged) {
   const auto more = train(files_.data(), 8, "9");
   ASSERT_EQ(more.code, 0) << more.text;
   EXPECT_EQ(show(), then);
+  // Data that lie elsewhere now.
+  namespace fs = std::filesystem;
+  const std::string moved = files_.dir("moved") + "/" + fs::path(files_.data()).filename().string();
+  fs::create_directories(files_.dir("moved"));
+  fs::rename(files_.data(), moved);
+  EXPECT_THAT(show(), HasSubstr("say with --data where it is"));
+  const auto with = [&](const std::vector<std::string>& places) {
+    std::vector<std::string> words{"data", "show", files_.dir("a"), "--json", "--step", "3", "--data"};
+    words.insert(words.end(), places.begin(), places.end());
+    return run(words);
+  };
+  EXPECT_EQ(with({moved, other}).text, then);
+  EXPECT_THAT(with({moved}).text, HasSubstr("--data names 1 directories, and the run reads 2 (`data.blend = "));
+  const std::string foreign = tests::make_data(files_.files(), "foreign", 9, 1000);
+  EXPECT_EQ(with({foreign, foreign}).code, 65);
+  fs::rename(moved, files_.data());
   ASSERT_EQ(train(files_.data(), 10, "1").code, 0);
   EXPECT_THAT(show(), HasSubstr("what step 3 saw cannot be told")) << "no checkpoint of then is left";
 }

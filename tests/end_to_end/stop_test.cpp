@@ -55,6 +55,29 @@ TEST_F(Stop, AskedForBeforeTheFirstStepIsNotForgotten) {
   expect_stopped(job.wait(), "early", "SIGUSR1");
 }
 
+TEST_F(Stop, DoesNotWaitForDataThatDoNotCome) {
+  const std::string here = tests::make_data(files_.files(), "mine", 5, 1000, 700), stall = files_.dir("stall");
+  const std::string fetch = "if test -e " + stall + "; then touch " + stall + "ed; sleep 600; fi; cp " +
+                            here.substr(0, here.size() - 4) + "{src} {dst}";
+  // A cache of few shards: each step fetches.
+  const auto words = files_.train("far", {"--data.path=mine", "--data.fetch=" + fetch, "--data.cache_gb=0.00005",
+                                          "--data.cache=" + files_.dir("cache"), "--train.steps=300"});
+  tests::Process job(words, files_.log());
+  ASSERT_TRUE(job.prints("step   5/")) << job.text();
+  std::ofstream(stall).close();
+  while (job.running() && !std::filesystem::exists(stall + "ed"))
+    std::this_thread::sleep_for(std::chrono::milliseconds(5));
+  ASSERT_TRUE(job.running()) << job.text();
+  const auto begin = std::chrono::steady_clock::now();
+  job.signal(SIGTERM);
+  expect_stopped(job.wait(), "far", "SIGTERM");
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(60)) << "a fetch may take 300 s";
+  std::filesystem::remove(stall);
+  ASSERT_EQ(files_.run(words).code, 0);
+  ASSERT_EQ(files_.run(files_.train("near", {"--data.path=" + here, "--train.steps=300"})).code, 0);
+  EXPECT_EQ(tests::difference(files_.dir("far"), files_.dir("near"), 300), "");
+}
+
 TEST_F(Stop, ThenTheSameCommandEndsWithTheUnbrokenRunsBits) {
   const std::vector<std::string> options{"--train.steps=120", "--checkpoint.every=0", "--parallel.tp=2",
                                          "--parallel.sequence_parallel"};
