@@ -41,7 +41,7 @@ json identity(const BuildOptions& o) {
            {"drop_duplicates", o.drop_duplicates},
            {"parse_special", o.parse_special},
            {"sentences", o.sentences}};
-  if (o.chat != ChatTemplate::kNone) all["template"] = static_cast<int>(o.chat);
+  if (o.chat != ChatTemplate::kNone) all["template"] = name_of(o.chat);
   return all;
 }
 
@@ -64,20 +64,18 @@ ShardFacts facts_of(const std::string& id, const BuildOptions& options, const In
 
 json manifest(const BuildOptions& options, const Inputs& inputs, const BuildResult& result,
               const std::vector<ShardFacts>& shards, const std::string& directory) {
-  json all{{"format", "bessemer-dataset"},
-           {"version", 1},
-           {"dataset_id", result.dataset_id},
-           {"created", utc_now()},
-           {"tokenizer", tokenizer_json(*inputs.tokenizer, options.tokenizer)},
-           {"documents", result.documents},
-           {"duplicates_dropped", result.duplicates},
-           {"rejected", result.rejected},
-           {"text_bytes", result.text_bytes},
-           {"splits", splits_json(shards, directory)},
-           {"sources", sources_json(inputs, options)},
-           {"options", identity(options)}};
-  if (options.chat != ChatTemplate::kNone) all["template"] = name_of(options.chat);
-  return all;
+  return {{"format", "bessemer-dataset"},
+          {"version", 1},
+          {"dataset_id", result.dataset_id},
+          {"created", utc_now()},
+          {"tokenizer", tokenizer_json(*inputs.tokenizer, options.tokenizer)},
+          {"documents", result.documents},
+          {"duplicates_dropped", result.duplicates},
+          {"rejected", result.rejected},
+          {"text_bytes", result.text_bytes},
+          {"splits", splits_json(shards, directory)},
+          {"sources", sources_json(inputs, options)},
+          {"options", identity(options)}};
 }
 
 /// What units are made of: a change of any makes those of before useless.

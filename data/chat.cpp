@@ -17,12 +17,6 @@ std::string_view stripped(std::string_view text) {
   return {begin, static_cast<std::size_t>(end - begin)};
 }
 
-std::size_t common_front(const TokenIds& a, const TokenIds& b) {
-  const std::size_t shorter = std::min(a.size(), b.size());
-  const auto end = a.begin() + static_cast<std::ptrdiff_t>(shorter);
-  return static_cast<std::size_t>(std::mismatch(a.begin(), end, b.begin()).first - a.begin());
-}
-
 }  // namespace
 
 std::string plain_text(const Conversation& conversation) {
@@ -53,8 +47,8 @@ void ChatEncoder::find_tokens(const std::vector<Token*>& wanted) {
   BESSEMER_CHECK_DATA(
       missing.empty(), "--template ", name_of(template_), " needs special tokens that the tokenizer (",
       tokenizer_.kind(), ", vocabulary of ", tokenizer_.vocab_size(), ") has not: ", missing,
-      "; give --add-tokens, which puts them behind its vocabulary (the new rows of a model's embedding ",
-      "are made by run.init_from), or choose another template");
+      "; `data build --add-tokens` puts them behind its vocabulary (the new rows of a model's embedding are ",
+      "made by run.init_from), or choose another template");
 }
 
 void ChatEncoder::put(std::string_view text) {
@@ -110,12 +104,12 @@ void ChatEncoder::write(const Conversation& conversation) {
   }
 }
 
-/// The ids of text_[0, end); no token lies across `end`.
-void ChatEncoder::encode_until(std::size_t end, TokenIds& ids) {
+/// The ids of the text from a part's beginning to `end`, which lies in no token.
+void ChatEncoder::encode_from(std::size_t part, std::size_t end, TokenIds& ids) {
   std::vector<TextPart> parts;
-  for (const auto& part : parts_) {
-    if (part.begin >= end) break;
-    parts.push_back({std::string_view(text_).substr(part.begin, std::min(end, part.end) - part.begin), part.token});
+  for (; part < parts_.size() && parts_[part].begin < end; ++part) {
+    const auto& [begin, part_end, token] = parts_[part];
+    parts.push_back({std::string_view(text_).substr(begin, std::min(end, part_end) - begin), token});
   }
   ids.clear();
   encoder_->encode_parts(parts, ids);
@@ -123,7 +117,7 @@ void ChatEncoder::encode_until(std::size_t end, TokenIds& ids) {
 
 void ChatEncoder::encode(const Conversation& conversation, TokenIds& ids, std::vector<uint8_t>& mask) {
   write(conversation);
-  encode_until(text_.size(), ids);
+  encode_from(0, text_.size(), ids);
   if (!mark_by_bytes(ids, mask)) mark_by_fronts(ids, mask);
 }
 
@@ -131,7 +125,7 @@ void ChatEncoder::encode_prompt(const Conversation& conversation, TokenIds& ids)
   write(conversation);
   if (template_ == ChatTemplate::kChatml) put(start_), put("assistant\n");
   if (template_ == ChatTemplate::kLlama3) put(start_), put("assistant"), put(header_end_), put("\n\n");
-  encode_until(text_.size(), ids);
+  encode_from(0, text_.size(), ids);
 }
 
 /// Where tokens are the bytes of the text one after another, each has its place. False: they are not.
@@ -149,17 +143,41 @@ bool ChatEncoder::mark_by_bytes(const TokenIds& ids, std::vector<uint8_t>& mask)
   return begin == text_.size();
 }
 
+/// One alone where their ids are not those of the whole.
+std::vector<ChatEncoder::Stretch> ChatEncoder::stretches(const TokenIds& ids) {
+  std::vector<Stretch> all;
+  TokenIds own;
+  for (std::size_t part = 0, id = 0; part < parts_.size(); id += own.size()) {
+    all.push_back({part, id});
+    for (++part; part < parts_.size() && parts_[part].token < 0;) ++part;
+    encode_from(all.back().part, part < parts_.size() ? parts_[part].begin : text_.size(), own);
+    const bool same = id + own.size() <= ids.size() &&
+                      std::equal(own.begin(), own.end(), ids.begin() + static_cast<std::ptrdiff_t>(id));
+    if (!same || (part == parts_.size() && id + own.size() != ids.size())) return {Stretch()};
+  }
+  return all;
+}
+
 /// A tokenizer that rewrites its text (spaces as U+2581, lower case): the tokens that do not change when the text ends
 /// there lie before a place.
 void ChatEncoder::mark_by_fronts(const TokenIds& ids, std::vector<uint8_t>& mask) {
   mask.assign(ids.size(), 0);
+  const auto all = stretches(ids);
   TokenIds front;
+  std::size_t held = 0;  // of front: what the whole has there too
+  // The first id that is not before `place`, of the stretch that `place` lies in or ends.
+  const auto id_at = [&](std::size_t place) {
+    auto stretch = all.end() - 1;
+    while (stretch != all.begin() && parts_[stretch->part].begin >= place) --stretch;
+    encode_from(stretch->part, place, front);
+    const auto begin = ids.begin() + static_cast<std::ptrdiff_t>(stretch->id);
+    held = static_cast<std::size_t>(std::mismatch(front.begin(), front.end(), begin, ids.end()).first - front.begin());
+    return stretch->id + held;
+  };
   for (const auto& [begin, end] : answers_) {
-    encode_until(begin, front);
-    const std::size_t first = common_front(front, ids);
-    encode_until(end, front);
-    std::size_t last = common_front(front, ids);
-    if (last < front.size()) last = std::min(last + 1, ids.size());  // it holds the answer's end and what follows
+    const std::size_t first = id_at(begin);
+    std::size_t last = id_at(end);
+    if (held < front.size()) last = std::min(last + 1, ids.size());  // it holds the answer's end and what follows
     for (std::size_t i = first; i < last; ++i) mask[i] = 1;
   }
 }

@@ -53,6 +53,10 @@ class ChatEncoder {
     std::size_t begin, end;  ///< in text_
     int64_t token;
   };
+  /// From a token of the template to the next one, where what stands between is encoded alone.
+  struct Stretch {
+    std::size_t part = 0, id = 0;  ///< its first ones
+  };
   using Spans = std::vector<std::pair<std::size_t, std::size_t>>;  ///< of text_, ascending
 
   void find_tokens(const std::vector<Token*>& wanted);
@@ -62,7 +66,8 @@ class ChatEncoder {
   void write_chatml(const Turn& turn);
   void write_llama3(const Turn& turn);
   void write_plain(const Turn& turn, bool pair);
-  void encode_until(std::size_t end, TokenIds& ids);
+  void encode_from(std::size_t part, std::size_t end, TokenIds& ids);
+  std::vector<Stretch> stretches(const TokenIds& ids);
   bool mark_by_bytes(const TokenIds& ids, std::vector<uint8_t>& mask) const;
   void mark_by_fronts(const TokenIds& ids, std::vector<uint8_t>& mask);
 

@@ -2,8 +2,6 @@
 #include <string>
 #include <vector>
 
-#include "data/options.h"
-
 namespace bessemer::data {
 
 /// How a conversation is written down.
@@ -27,9 +25,5 @@ std::string end_of_turn(ChatTemplate name);
 /// The template for others: chat_template.jinja of Hugging Face's libraries, with add_generation_prompt. "" for kPlain,
 /// which has none.
 std::string jinja_of(ChatTemplate name);
-
-/// How the conversations of the first source were written down; kNone: it holds texts, or does not say. Errors: as
-/// tokenizer_of.
-ChatTemplate chat_template_of(const DataOptions& options);
 
 }  // namespace bessemer::data

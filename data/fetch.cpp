@@ -143,10 +143,11 @@ std::string fetch(const FetchCommand& command, const std::string& source, const 
   const std::string line = command_line(command.text, source, path);
   auto pause = command.first_pause;
   for (int tried = 1;; ++tried) {
+    if (command.stopped()) stopped(source);
     fs::remove_all(copies);
     fs::create_directory(copies);
     std::string problem = run(line, copies, log, command);
-    if (command.stopped()) stopped(source);
+    if (!problem.empty() && command.stopped()) stopped(source);
     ExitCode code = ExitCode::kEnvironment;
     if (problem.empty() && !fs::is_regular_file(path)) problem = "ended well, but made no file at {dst}";
     if (problem.empty()) {
@@ -162,7 +163,6 @@ std::string fetch(const FetchCommand& command, const std::string& source, const 
            "; see to data.fetch, or to the source");
     for (const auto until = Clock::now() + pause; Clock::now() < until && !command.stopped();)
       std::this_thread::sleep_for(std::min(pause, std::chrono::milliseconds(50)));
-    if (command.stopped()) stopped(source);
     pause *= 2;
   }
 }

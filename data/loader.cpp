@@ -98,7 +98,7 @@ struct Loader::State {
 
   void run() {
     std::unique_lock lock(mutex);
-    while (true) {
+    for (int64_t reads = 0; reads < place.reads; ++reads) {
       changed.wait(lock, [&] { return stop || (!error && static_cast<int64_t>(ready.size()) < place.ahead); });
       if (stop) return;
       lock.unlock();

@@ -1,6 +1,7 @@
 #pragma once
 #include <cstdint>
 #include <functional>
+#include <limits>
 #include <memory>
 #include <string>
 #include <vector>
@@ -46,6 +47,7 @@ class Loader {
     int64_t micro_batch = 1;  ///< at most; a smaller step (a ramp-up) may have fewer rows than that
     Ramp batch{{}, 1};        ///< rows of each step over all ranks
     int64_t ahead = 1;        ///< micro-batches that wait to be taken
+    int64_t reads = std::numeric_limits<int64_t>::max();  ///< micro-batches in all; there are no more
   };
   /// \param corpora  of the sampler's sources, in their order.
   /// \param sampler  as it stands before `first_step`.

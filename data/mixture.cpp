@@ -2,7 +2,9 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <nlohmann/json.hpp>
 
+#include "data/file.h"
 #include "data/length_groups.h"
 #include "data/pair_corpus.h"
 #include "data/remote.h"
@@ -57,6 +59,14 @@ void refuse_other_tokenizers(const std::vector<Source>& sources, const Source& f
   }
 }
 
+/// What a dataset.json says of its conversations.
+ChatTemplate template_in(const std::string& manifest) {
+  const auto all = nlohmann::json::parse(manifest, nullptr, false);
+  const nlohmann::json::json_pointer at("/options/template");
+  const bool named = all.is_object() && all.contains(at) && all.at(at).is_string();
+  return chat_template_named(named ? all.at(at).get<std::string>() : "");
+}
+
 }  // namespace
 
 std::string first_source(const DataOptions& options) {
@@ -67,6 +77,21 @@ std::unique_ptr<Tokenizer> tokenizer_of(const DataOptions& options) {
   const std::string source = first_source(options);
   const auto cache = make_shard_cache(options, 1);
   return cache && is_remote(source, options) ? remote_tokenizer(*cache, source) : open_tokenizer(source);
+}
+
+ChatTemplate chat_template_of(const DataOptions& options) {
+  std::vector<std::string> sources;
+  for (const auto& share : options.blend) sources.push_back(share.path);
+  if (sources.empty()) sources.push_back(options.path);
+  const auto cache = make_shard_cache(options, 1);
+  for (const auto& source : sources) {
+    const bool remote = cache && is_remote(source, options);
+    const std::string path = source + "/dataset.json";
+    if (!remote && !std::filesystem::exists(path)) continue;
+    const auto found = template_in(remote ? remote_manifest(*cache, source) : read_file(path));
+    if (found != ChatTemplate::kNone) return found;
+  }
+  return ChatTemplate::kNone;
 }
 
 Cut cut_of(const DataOptions& options, int64_t sequence) {

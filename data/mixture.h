@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "data/chat_template.h"
 #include "data/corpus.h"
 #include "data/options.h"
 #include "data/sampler.h"
@@ -47,5 +48,7 @@ Cut cut_of(const DataOptions& options, int64_t sequence);
 std::string first_source(const DataOptions& options);
 /// Its tokenizer, fetched where it is remote.
 std::unique_ptr<Tokenizer> tokenizer_of(const DataOptions& options);
+/// How the conversations of the first source that has some were written down; kNone: all hold texts, or do not say.
+ChatTemplate chat_template_of(const DataOptions& options);
 
 }  // namespace bessemer::data

@@ -27,7 +27,7 @@ bool has_scheme(const std::string& path) {
 /// Gives `read` the parsed dataset.json of a source.
 template <class Read>
 auto manifest_of(const ShardCache& cache, const std::string& source, const Read& read) {
-  const std::string text = cache.json_text(source, "dataset.json");
+  const std::string text = remote_manifest(cache, source);
   try {
     return read(json::parse(text));
   } catch (const json::exception& error) {
@@ -112,8 +112,8 @@ std::vector<std::string> remote_splits(const ShardCache& cache, const std::strin
   });
 }
 
-std::string remote_template(const ShardCache& cache, const std::string& source) {
-  return manifest_of(cache, source, [](const json& all) { return all.value("template", ""); });
+std::string remote_manifest(const ShardCache& cache, const std::string& source) {
+  return cache.json_text(source, "dataset.json");
 }
 
 ShardTokens open_remote(const std::shared_ptr<ShardCache>& cache, const std::string& source, const std::string& split,

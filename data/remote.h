@@ -25,7 +25,7 @@ std::shared_ptr<ShardCache> make_shard_cache(const DataOptions& options, int pro
 std::vector<std::string> remote_splits(const ShardCache& cache, const std::string& source);
 ShardTokens open_remote(const std::shared_ptr<ShardCache>& cache, const std::string& source, const std::string& split,
                         BlockCheck check);
-std::string remote_template(const ShardCache& cache, const std::string& source);  ///< its name; "": none
+std::string remote_manifest(const ShardCache& cache, const std::string& source);  ///< the text of dataset.json
 std::unique_ptr<Tokenizer> remote_tokenizer(const ShardCache& cache, const std::string& source);
 
 }  // namespace bessemer::data

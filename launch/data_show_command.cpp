@@ -162,10 +162,25 @@ configs::RunConfig with_places(const Arguments& arguments, configs::RunConfig co
   return config;
 }
 
-data::Mixture open_data(const std::string& run, const configs::RunConfig& config) {
+/// Are they the sources that the run read then, each in its place?
+void refuse_other_places(const Arguments& arguments, const trainer::CheckpointReader& checkpoint,
+                         const data::Mixture& data) {
+  if (arguments.list("data").empty()) return;
+  std::vector<std::string> then;
+  for (const auto& source : checkpoint.state().at("data").at("sources")) {
+    if (source.value("read", true)) then.push_back(source.at("id"));
+  }
+  for (std::size_t i = 0; i < std::min(then.size(), data.train.size()); ++i)
+    BESSEMER_CHECK_DATA(data.train[i].corpus->content_id() == then[i], "--data ", arguments.list("data")[i],
+                        " holds dataset ", data.train[i].corpus->content_id(), ", and the run read ", then[i],
+                        " as its source ", i + 1, "; give the directories in that order");
+}
+
+data::Mixture open_data(const Arguments& arguments, const std::string& run, const configs::RunConfig& config) {
   try {
     return data::Mixture::open(data_options(config), config.model.sequence, false);
   } catch (const Error& error) {
+    if (!arguments.list("data").empty()) throw;
     fail(error.code(), error.what(), " (so named by ", run,
          ", from the directory where it was started: go there, put the data back, or say with --data where it is)");
   }
@@ -186,7 +201,8 @@ Moment moment_of(const Arguments& arguments, const std::string& run, int64_t ste
   const auto config = with_command(arguments, run, with_places(arguments, parsed.config));
   BESSEMER_CHECK(step <= std::max(after, config.train.steps), "--step ", step, ": the run has ", config.train.steps,
                  " steps (train.steps)");
-  auto data = open_data(run, config);
+  auto data = open_data(arguments, run, config);
+  if (after > 0) refuse_other_places(arguments, open_step(run, after), data);
   const auto stream_of = [&](int64_t saved) {
     std::optional<trainer::CheckpointReader> reader;
     if (saved > 0) trainer::refuse_other_data(reader.emplace(open_step(run, saved)), data);

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <filesystem>
 #include <fstream>
 #include <iostream>
 #include <nlohmann/json.hpp>
@@ -42,8 +43,8 @@ const std::vector<Flag>& flags() {
 std::string help() {
   return "example:\n  bessemer embed --model hf/all-MiniLM-L6-v2 --input texts.txt --out texts.npy --normalize\n\n"
          "A vector for each line: the model's last hidden states, behind its last norm, of all tokens of the text and those that\n"
-         "its tokenizer puts around one ([CLS] ... [SEP]). Lines come out in their order, empty ones included. A file of\n"
-         "Hugging Face's may lack the head.\n\n" +
+         "its tokenizer puts around one ([CLS] ... [SEP]). Lines come out in their order, empty ones too where there are such\n"
+         "tokens. A file of Hugging Face's may lack the head.\n\n" +
          flags_help(flags());
 }
 
@@ -55,7 +56,8 @@ struct Texts {
 
 std::vector<std::string> read_lines(const std::string& path) {
   std::ifstream in(path, std::ios::binary);
-  BESSEMER_CHECK_DATA(in.good(), path, ": there is no such file, or it cannot be read");
+  BESSEMER_CHECK_DATA(in.good() && !std::filesystem::is_directory(path), path,
+                      ": there is no such file, or it cannot be read");
   std::vector<std::string> lines;
   for (std::string line; std::getline(in, line); lines.push_back(std::move(line))) {
     if (line.ends_with('\r')) line.pop_back();
@@ -86,7 +88,8 @@ Texts tokenize(const std::vector<std::string>& lines, const Loaded& loaded, cons
     if (static_cast<int64_t>(ids.size()) > room) ids.resize(static_cast<std::size_t>(room)), ++texts.cut;
     framed.insert(framed.end(), ids.begin(), ids.end());
     framed.insert(framed.end(), after.begin(), after.end());
-    BESSEMER_CHECK_DATA(!framed.empty(), "line ", i + 1, " has no tokens; leave it out");
+    BESSEMER_CHECK_DATA(!framed.empty(), "line ", i + 1, " of --input has no tokens, and this model's tokenizer puts ",
+                        "none around a text; leave it out");
     const auto largest = static_cast<int64_t>(*std::max_element(framed.begin(), framed.end()));
     BESSEMER_CHECK_DATA(largest < o.vocab, "line ", i + 1, " holds token ", largest, ", the model's vocabulary has ",
                         o.vocab, "; its tokenizer is another's");
@@ -156,7 +159,7 @@ void write_all(const Texts& texts, const Embedder& embed, int64_t batch, trainer
     for (std::size_t i = first; i < end; ++i)
       out.write(static_cast<int64_t>(order[i]), y[static_cast<int64_t>(i - first)].const_data_ptr<float>());
     progress.show(end);
-    if (!stops.poll().empty()) fail(ExitCode::kStopped, "stopped; nothing was kept");
+    if (end < order.size() && !stops.poll().empty()) fail(ExitCode::kStopped, "stopped; nothing was kept");
   }
 }
 
@@ -169,6 +172,9 @@ int embed(const Words& words) {
   const int64_t batch = a.count("batch");
   BESSEMER_CHECK(batch >= 1, "--batch is ", batch, "; choose at least 1");
   data::MatrixWriter::check_name(a.text("out"));
+  std::error_code ignored;
+  BESSEMER_CHECK(!std::filesystem::equivalent(a.text("input"), a.text("out"), ignored), "--out ", a.text("out"),
+                 " is the file of --input; choose another");
   const auto lines = read_lines(a.text("input"));
   const Loaded loaded =
       load_model(a.text("model"), device_named(a.text("device")), a.count("threads"), {dtype, Head::kMayBeMissing});

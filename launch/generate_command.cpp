@@ -14,6 +14,7 @@
 #include "launch/commands.h"
 #include "launch/job.h"
 #include "launch/progress_line.h"
+#include "launch/shallow_json.h"
 #include "launch/stop_strings.h"
 #include "models/generate.h"
 #include "parallel/error.h"
@@ -64,9 +65,10 @@ std::string help() {
          flags_help(flags());
 }
 
-/// Ids that end a text: the tokenizer's own, and what the files beside an imported model name.
-Tokens end_tokens(const Loaded& loaded, const data::Tokenizer& tokenizer) {
+/// Ids that end a text: of the template's turns, the tokenizer's own, and what the files beside an imported model name.
+Tokens end_tokens(const Loaded& loaded, const data::Tokenizer& tokenizer, data::ChatTemplate chat) {
   Tokens ends;
+  if (const std::string text = end_of_turn(chat); !text.empty()) ends.push_back(tokenizer.special_token(text));
   if (tokenizer.eod_id >= 0) ends.push_back(tokenizer.eod_id);
   if (!loaded.origin) {  // a run of ours may have learned conversations
     for (const char* end_of_turn : {"<|im_end|>", "<|eot_id|>"}) {
@@ -79,6 +81,7 @@ Tokens end_tokens(const Loaded& loaded, const data::Tokenizer& tokenizer) {
     texts.push_back(found->second);
   for (const auto& text : texts) {
     const auto json = ordered_json::parse(text, nullptr, false);
+    if (json.is_discarded()) std::cerr << "warning: what is beside the model is no JSON, and tells no eos_token_id\n";
     if (!json.is_object() || !json.contains("eos_token_id")) continue;
     const auto& ids = json.at("eos_token_id");
     for (const auto& id : ids.is_array() ? ids : ordered_json::array({ids})) {
@@ -100,7 +103,7 @@ struct Speaker {
 
   Tokens prompt(const std::string& text) const {
     data::TokenIds ids;
-    if (chat != data::ChatTemplate::kNone) return to_answer({{{"user", text}}});
+    if (chat != data::ChatTemplate::kNone) return to_answer({{{"user", text}}, /*pair=*/true});
     if (loaded.origin) ids = tokenizer->template_before;
     tokenizer->encoder(special)->encode(text, ids);
     return {ids.begin(), ids.end()};
@@ -156,6 +159,13 @@ std::string dump(const ordered_json& json, int indent) {
   return json.dump(indent, ' ', false, ordered_json::error_handler_t::replace) + "\n";
 }
 
+/// \param where  of the prompt: "FILE:7"
+void warn_of_cut(const Speaker& speaker, const Tokens& prompt, const std::string& where) {
+  const auto tokens = static_cast<int64_t>(prompt.size()), room = speaker.loaded.model->options().sequence;
+  if (tokens > room && speaker.first_rank)
+    std::cerr << "warning: " << where << " has " << tokens << " tokens; the model sees the last " << room << "\n";
+}
+
 int one_prompt(Speaker& speaker, const std::string& prompt, bool json) {
   Text text(speaker);
   bool begun = false;
@@ -169,7 +179,9 @@ int one_prompt(Speaker& speaker, const std::string& prompt, bool json) {
         BESSEMER_CHECK_ENV(heard || launched_processes() == 1, "stdout cannot be written any more");
         return heard;
       };
-  models::generate(*speaker.loaded.model, speaker.prompt(prompt), speaker.sampling, [&](int64_t token) {
+  const Tokens ids = speaker.prompt(prompt);
+  warn_of_cut(speaker, ids, "the prompt");
+  models::generate(*speaker.loaded.model, ids, speaker.sampling, [&](int64_t token) {
     const bool heard = say(text.next(token));
     return heard && !text.stopped();
   });
@@ -185,25 +197,31 @@ int one_prompt(Speaker& speaker, const std::string& prompt, bool json) {
   return 0;
 }
 
-/// Nothing where it is no JSON, or nested deeper than what would be written again.
-ordered_json parse_line(const std::string& line) {
-  constexpr int kDeepest = 256;
-  bool deep = false;
-  auto json = ordered_json::parse(
-      line, [&](int depth, auto, auto&) { return !(deep = deep || depth > kDeepest); }, false);
-  return deep ? ordered_json() : json;
-}
-
 /// A line of --input, and what the model sees of it.
 struct Line {
+  std::string text;
   ordered_json fields;
   Tokens prompt;
 };
+
+/// The line with what became of it. Its own fields stay as they were written, large numbers and all, unless it has some
+/// of these names.
+std::string with_result(const Line& line, const Text& text) {
+  ordered_json result;
+  text.put_into(result);
+  const bool anew = std::any_of(result.items().begin(), result.items().end(),
+                                [&](const auto& item) { return line.fields.contains(item.key()); });
+  if (!anew) return line.text.substr(0, line.text.rfind('}')) + "," + dump(result, -1).substr(1);
+  ordered_json all = line.fields;
+  text.put_into(all);
+  return dump(all, -1);
+}
 
 Tokens prompt_of(const Speaker& speaker, const ordered_json& fields, const std::string& line,
                  const std::string& where) {
   if (speaker.chat == data::ChatTemplate::kNone || !fields.is_object() || !fields.contains("messages")) {
     const bool good = fields.is_object() && fields.contains("prompt") && fields.at("prompt").is_string();
+    BESSEMER_CHECK_DATA(!fields.is_null(), where, ": no JSON, or nested deeper than 256");
     BESSEMER_CHECK_DATA(good, where, ": '", line.substr(0, 80), "': a JSON object with a text \"prompt\" is expected",
                         fields.contains("messages") ? "; \"messages\" need --template" : "");
     return speaker.prompt(fields.at("prompt").get<std::string>());
@@ -216,15 +234,17 @@ Tokens prompt_of(const Speaker& speaker, const ordered_json& fields, const std::
 
 std::vector<Line> read_lines(const Speaker& speaker, const std::string& path) {
   std::ifstream in(path);
-  BESSEMER_CHECK_DATA(in.good(), path, ": there is no such file, or it cannot be read");
+  BESSEMER_CHECK_DATA(in.good() && !std::filesystem::is_directory(path), path,
+                      ": there is no such file, or it cannot be read");
   std::vector<Line> lines;
   std::string line;
   for (int64_t number = 1; std::getline(in, line); ++number) {
     if (line.find_first_not_of(" \t\r") == std::string::npos) continue;
-    auto json = parse_line(line);
+    auto json = shallow_json(line);
     Tokens prompt = prompt_of(speaker, json, line, concat(path, ":", number));
     BESSEMER_CHECK_DATA(!prompt.empty(), path, ":", number, ": the prompt is empty; give at least one token");
-    lines.push_back({std::move(json), std::move(prompt)});
+    warn_of_cut(speaker, prompt, concat(path, ":", number));
+    lines.push_back({line, std::move(json), std::move(prompt)});
   }
   BESSEMER_CHECK_DATA(!lines.empty(), path, ": has no prompts");
   return lines;
@@ -240,11 +260,11 @@ class LineWriter {
     out_ = &file_;
     check();
   }
-  void write(const ordered_json& line) {
+  void write(const std::string& line) {
     if (!writes_) return;
     if (out_ == &file_ && !begun_) file_.close(), file_.open(path_, std::ios::trunc);
     begun_ = true;
-    *out_ << dump(line, -1) << std::flush;
+    *out_ << line << std::flush;
     check();
   }
 
@@ -273,10 +293,10 @@ int many_prompts(Speaker& speaker, std::vector<Line> lines, int64_t batch, LineW
   };
   events.on_end = [&](std::size_t row) {
     texts[row].finish();
-    texts[row].put_into(lines[row].fields);
     ended[row] = true;
     if (speaker.first_rank) progress.show(++done);
-    for (; written < lines.size() && ended[written]; ++written) writer.write(lines[written].fields);
+    for (; written < lines.size() && ended[written]; ++written)
+      writer.write(with_result(lines[written], texts[written]));
   };
   models::generate(*speaker.loaded.model, prompts, speaker.sampling, batch, events);
   return 0;
@@ -304,12 +324,8 @@ int speak(const Arguments& a, Loaded loaded, bool first_rank) {
   s.prefix = speaker.loaded.config.data.objective == data::ObjectiveKind::kPrefix;
   s.tokens = a.count("tokens"), s.temperature = a.real("temperature"), s.seed = a.seed("seed");
   s.top_k = a.count("top-k"), s.top_p = a.fraction("top-p"), s.repetition_penalty = a.real("repetition-penalty");
-  s.ends = end_tokens(speaker.loaded, *speaker.tokenizer);
   speaker.chat = chat_template(a);
-  if (const std::string text = end_of_turn(speaker.chat); !text.empty()) {
-    const int64_t end = speaker.tokenizer->special_token(text);
-    if (end >= 0) s.ends.push_back(end);
-  }
+  s.ends = end_tokens(speaker.loaded, *speaker.tokenizer, speaker.chat);
   if (a.has("prompt")) return one_prompt(speaker, a.text("prompt"), a.flag("json"));
   auto lines = read_lines(speaker, a.text("input"));
   return many_prompts(speaker, std::move(lines), a.count("batch"), LineWriter(a.text("out"), first_rank));

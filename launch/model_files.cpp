@@ -6,6 +6,7 @@
 #include "configs/parse.h"
 #include "data/file.h"
 #include "data/tokenizer.h"
+#include "data/utf8.h"
 #include "parallel/error.h"
 #include "trainer/checkpoint_reader.h"
 #include "trainer/run_directory.h"
@@ -35,11 +36,15 @@ std::string read_tokenizer(const std::string& directory) {
 /// files of a vocabulary say.
 trainer::Texts texts_in(const std::string& directory) {
   trainer::Texts texts;
-  std::vector<const char*> names{"tokenizer_config.json", "special_tokens_map.json", "generation_config.json",
-                                 "chat_template.jinja"};
-  if (!has(directory, "tokenizer.json")) names.insert(names.end(), {"vocab.json", "merges.txt", "vocab.txt"});
-  for (const char* name : names) {
-    if (has(directory, name)) texts[name] = data::read_file(directory + "/" + name, kLargestText);
+  const bool whole = has(directory, "tokenizer.json");
+  for (const auto& name : trainer::kBesides) {
+    const bool vocabulary = name.starts_with("vocab.") || name == "merges.txt";
+    if (!has(directory, name.c_str()) || (whole && vocabulary)) continue;
+    const std::string text = data::read_file(directory + "/" + name, kLargestText);
+    if (data::first_broken(text) == text.size())
+      texts[name] = text;
+    else
+      std::cerr << "warning: " << directory << "/" << name << " is not UTF-8; an export will not have it\n";
   }
   return texts;
 }

@@ -14,12 +14,12 @@ std::string exit_advice(ExitCode code) {
     case ExitCode::kDone: return "done";
     case ExitCode::kUsage: return "usage or configuration: correct it and start again; --help shows every option";
     case ExitCode::kBadData:
-      return "data or checkpoint: `bessemer data verify` and `bessemer ckpt verify` say which bytes are wrong";
+      return "data or checkpoint: not what is needed here; `bessemer data verify` and `bessemer ckpt verify` find damage";
     case ExitCode::kEnvironment: return "this machine or job: something the run needs is missing or taken";
     case ExitCode::kInternal:
       return "a bug of Bessemer's: please report this block and the output of `bessemer version`";
     case ExitCode::kHung: return "hung: a rank did not answer; start again to go on from the newest checkpoint";
-    case ExitCode::kStopped: return "stopped early after a good checkpoint: start again to go on";
+    case ExitCode::kStopped: return "stopped early: start the same command again";
     case ExitCode::kCheckpointFailed: return "the last checkpoint could not be written; the ones before it are good";
     case ExitCode::kLossPolicy:
       return "the loss broke its policy: lower the learning rate, or look at the data of that step";

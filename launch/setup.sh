@@ -17,7 +17,7 @@ torch_packages=("torch==$torch_version" 'nvidia-cuda-runtime==13.0.*' 'nvidia-cu
 needed="g++ cmake ninja-build libopenmpi-dev openmpi-bin openssh-client libhdf5-dev libboost-program-options-dev libfmt-dev
         nlohmann-json3-dev libpcre2-dev
         libutf8proc-dev libsimdjson-dev libzstd-dev liblzma-dev zlib1g-dev libxxhash-dev pkg-config libgtest-dev libgmock-dev libbenchmark-dev python3 python3-pip ca-certificates"
-helpful="ccache mold sentencepiece"  # faster builds; the trainer of Unigram vocabularies; the rest works without them
+helpful="ccache sentencepiece"  # faster builds; the trainer of Unigram vocabularies; the rest works without them
 
 checkout=$(cd "$(dirname "$0")/.." && pwd)
 remembered=$checkout/build/libtorch.path  # launch/libtorch.cmake reads it

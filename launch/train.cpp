@@ -40,7 +40,7 @@ std::string help() {
          "  mpirun -n 4 bessemer train run.ini --parallel.tp=2\n\n"
          "Trains, and goes on from the newest checkpoint of run.dir if there is one. The command line wins over the environment\n"
          "(BESSEMER_SECTION_NAME), that over the file, that over the preset, that over the defaults. SIGUSR1 or a file named\n"
-         "`stop` in run.dir: finish the step, save, exit 75.\n\n" +
+         "`stop` in run.dir: finish the step (but wait for no data), save, exit 75.\n\n" +
          flags_help(flags()) + configs::options_help();
 }
 
@@ -167,7 +167,7 @@ trainer::Texts begin(const Start& start, const configs::RunConfig& config, const
   trainer::Texts texts;
   if (anew && !config.run.init_from.empty()) texts = take_initial_weights(config, data.tokenizer, trainer, world);
   agree(world.group(), world.host(), [&] {
-    if (world.rank() != 0) return;
+    if (world.rank() != 0) return texts.clear();
     texts = anew ? files_beside(texts, data_options(config), data.tokenizer)
                  : trainer::texts_beside(trainer::CheckpointReader::open(start.resume_from).state());
   });
@@ -221,7 +221,9 @@ int train(const Words& words, parallel::World& world, trainer::StopRequests& sto
 
 std::vector<Command> train_commands() {
   return {{"train", "train a model, or go on with one", help, [](const Words& words) {
-             trainer::StopRequests stops(launched_processes() == 1);  // before MPI starts, which may take its time
+             // SIGUSR1 is heard before MPI starts, which may take its time; one that ends a process ends it at once,
+             // until there is something to lose.
+             trainer::StopRequests stops(launched_processes() == 1, /*early=*/false);
              return run_job("train", words,
                             [&](const Words& w, parallel::World& world) { return train(w, world, stops); });
            }}};

@@ -21,6 +21,7 @@ class Journal {
   void step(const StepResult& result);
   /// \param set  the name of the validation set; "" where there is one without.
   void evaluation(int64_t step, const std::string& set, const Evaluation& result);
+  bool evaluated() const { return metrics_ && metrics_->evaluated(); }  ///< the step that the run goes on from
   void note(const std::string& text);
   void memory();  ///< after the first step, which has touched all memory a step needs
   void flush();   ///< hands what waits, and TensorBoard's events, to the system

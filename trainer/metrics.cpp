@@ -45,6 +45,19 @@ std::string cut_back(const std::string& text, int64_t last_step) {
   return kept;
 }
 
+/// Of that step, which is the last. \param text  lines of ours
+bool holds_evaluation(const std::string& text, int64_t step) {
+  for (std::size_t end = text.size(); end > 0;) {
+    const auto before = end > 1 ? text.rfind('\n', end - 2) : std::string::npos;
+    const std::size_t begin = before == std::string::npos ? 0 : before + 1;
+    const std::string_view line(text.data() + begin, end - begin);
+    if (step_of(line) != step) return false;
+    if (line.find("\"eval_loss\"") != std::string_view::npos) return true;
+    end = begin;
+  }
+  return false;
+}
+
 }  // namespace
 
 std::string to_json(std::span<const Metric> metrics) {
@@ -70,6 +83,7 @@ MetricsLog::MetricsLog(const std::string& path, int64_t last_step) : path_(path)
     const std::string text = read_text(path, int64_t{1} << 40);
     const std::string kept = cut_back(text, last_step);
     if (kept != text) write_text_atomically(path, kept);
+    evaluated_ = holds_evaluation(kept, last_step);
   }
   file_ = open_file(path, O_WRONLY | O_CREAT | O_APPEND);
 }

@@ -26,6 +26,7 @@ class MetricsLog {
   /// Drops lines of later steps (a torn last line too), atomically, then appends.
   /// \param last_step  lines with a greater "step" go; -1 empties the file.
   MetricsLog(const std::string& path, int64_t last_step);
+  bool evaluated() const { return evaluated_; }  ///< a line of `last_step` that was there holds an "eval_loss"
   /// \return "", or why the line waits (said once; lines that wait with it say nothing).
   std::string write(std::span<const Metric> metrics);
   std::string flush();  ///< tries again what waits; likewise
@@ -36,7 +37,7 @@ class MetricsLog {
   std::string path_;
   Descriptor file_;
   std::string waiting_;
-  bool waits_ = false;
+  bool waits_ = false, evaluated_ = false;
 };
 
 }  // namespace bessemer::trainer

@@ -61,7 +61,7 @@ PretrainedReader PretrainedReader::open(const std::string& path) {
   reader.config_ = data::read_file(path + "/config.json", kLargestConfig);
   try {
     const auto config = nlohmann::json::parse(reader.config_);
-    BESSEMER_CHECK_DATA(config.is_object(), "it is no JSON object");
+    BESSEMER_CHECK_DATA(config.is_object(), "config.json is no JSON object");
     reader.family_ = &models::pretrained::family_of(config, path + "/config.json");
     reader.options_ = models::resolve(reader.family_->options(config));
   } catch (const nlohmann::json::exception& error) {

@@ -7,6 +7,7 @@
 
 #include "data/file.h"
 #include "data/safetensors_writer.h"
+#include "data/tokenizer.h"
 #include "models/presets.h"
 #include "parallel/error.h"
 
@@ -122,11 +123,24 @@ std::string config_text(const TheirNames& names, const models::ModelOptions& opt
   return config.dump(2) + "\n";
 }
 
-/// With the tokenizer among them.
-Texts with_tokenizer(Texts files, const std::string& tokenizer) {
+/// What Hugging Face's tokenizer and generation are to know of a tokenizer of a run of ours.
+void tell_special_tokens(const std::string& tokenizer, Texts& files) {
+  const auto own = data::load_tokenizer(tokenizer);
+  const auto token = [&](int64_t id) { return own->token(static_cast<uint32_t>(id)); };
+  ordered_json config{{"tokenizer_class", "PreTrainedTokenizerFast"}}, generation;
+  if (own->bos_id >= 0) config["bos_token"] = token(own->bos_id);
+  if (own->eod_id >= 0) config["eos_token"] = token(own->eod_id), generation["eos_token_id"] = own->eod_id;
+  if (own->pad_id >= 0) config["pad_token"] = token(own->pad_id), generation["pad_token_id"] = own->pad_id;
+  files.try_emplace("tokenizer_config.json", config.dump(2) + "\n");
+  if (!generation.empty()) files.try_emplace("generation_config.json", generation.dump(2) + "\n");
+}
+
+/// With the tokenizer among them. \param untold  of a run of ours, and of a class without special tokens by name
+Texts with_tokenizer(Texts files, const std::string& tokenizer, bool untold) {
   const json parsed = json::parse(tokenizer, nullptr, false);
   const bool theirs = parsed.is_object() && parsed.contains("model") && !parsed.contains("format");
   if (theirs && files.count("vocab.json") == 0 && files.count("vocab.txt") == 0) files["tokenizer.json"] = tokenizer;
+  if (theirs && untold) tell_special_tokens(tokenizer, files);
   return files;
 }
 
@@ -167,8 +181,8 @@ Texts texts_beside(const json& state) {
     }
   }
   for (const auto& [name, text] : texts)
-    BESSEMER_CHECK_DATA(!name.empty() && name.find('/') == std::string::npos && name != "." && name != "..",
-                        "the checkpoint keeps a file '", name, "' for an export; a plain name is expected");
+    BESSEMER_CHECK_DATA(std::find(kBesides.begin(), kBesides.end(), name) != kBesides.end(),
+                        "the checkpoint keeps a file '", name, "' for an export, and none of that name is known");
   return texts;
 }
 
@@ -195,7 +209,8 @@ Exported export_pretrained(const WeightSource& weights, const models::ModelOptio
   }
   std::vector<std::pair<std::string, std::string>> texts;
   if (shards.size() > 1) texts.emplace_back("model.safetensors.index.json", index_text(shards));
-  for (const auto& [name, text] : with_tokenizer(beside, tokenizer)) texts.emplace_back(name, text);
+  for (const auto& [name, text] : with_tokenizer(beside, tokenizer, !origin && options.family != models::Family::kBert))
+    texts.emplace_back(name, text);
   texts.emplace_back("config.json", config_text(names, options, origin, how, shards));
   for (const auto& [name, text] : texts) {
     data::write_file(how.out + "/" + name, text);

@@ -25,6 +25,14 @@ std::optional<PretrainedOrigin> origin_in(const nlohmann::json& state);
 
 /// Files beside a model's weights: name -> text.
 using Texts = std::map<std::string, std::string>;
+/// What they may be: settings of tokenizer and generation, and the older files of a vocabulary.
+inline const std::vector<std::string> kBesides{"tokenizer_config.json",
+                                               "special_tokens_map.json",
+                                               "generation_config.json",
+                                               "chat_template.jinja",
+                                               "vocab.json",
+                                               "merges.txt",
+                                               "vocab.txt"};
 /// Those that an export of the checkpoint adds: of its import, or what its run has kept for it (RunParts::beside).
 /// Errors: Error (65) where they are damaged.
 Texts texts_beside(const nlohmann::json& state);

@@ -21,6 +21,15 @@ using Clock = std::chrono::steady_clock;
 
 double seconds_since(Clock::time_point begin) { return std::chrono::duration<double>(Clock::now() - begin).count(); }
 
+/// Acts at the end of its scope.
+struct Finally {
+  explicit Finally(std::function<void()> act_) : act(std::move(act_)) {}
+  ~Finally() { act(); }
+  Finally(const Finally&) = delete;
+  Finally& operator=(const Finally&) = delete;
+  std::function<void()> act;
+};
+
 class Runner {
  public:
   Runner(Trainer& trainer, const RunParts& parts)
@@ -36,11 +45,13 @@ class Runner {
     if (end_.step > 0) journal_.note(fmt::format("resumed at step {} from {}", end_.step, parts_.resume_from));
     for (const auto& note : resumed_.stream.notes) journal_.note(note);
     auto loader = make_loader(parts_.data.corpora(), resumed_.stream.rows, batch_, end_.step);
+    *parts_.data.stop_fetching = false;
+    const Finally no_more_rows([this] { *parts_.data.stop_fetching = true; });  // the loader's end waits for no fetch
     const NextBatch next = [&] {
       return data::make_batch(rows_of(loader), parts_.objective, trainer_.grid().device, sequence_.at(end_.step));
     };
     try {
-      if (resumed_.owes_evaluation) evaluate();
+      if (owes_evaluation()) evaluate();
       while (end_.code == ExitCode::kDone && !limit_reached()) step(next);
     } catch (const Error& error) {  // what all ranks throw alike must not cost the checkpoint that is being written
       if (error.code() == ExitCode::kLossPolicy || alone()) rescue();
@@ -92,12 +103,12 @@ class Runner {
   }
 
   data::Loader make_loader(std::vector<std::shared_ptr<const data::Corpus>> corpora, data::Sampler stream,
-                           data::Ramp batch, int64_t first_step) {
+                           data::Ramp batch, int64_t first_step, int64_t reads = std::numeric_limits<int64_t>::max()) {
     const auto& plan = trainer_.plan();
     const auto& dp = trainer_.grid().dp;
     return {std::move(corpora),
             std::move(stream),
-            {dp.rank(), dp.size(), plan.micro_batch, std::move(batch), parts_.ahead * plan.micro_steps()},
+            {dp.rank(), dp.size(), plan.micro_batch, std::move(batch), parts_.ahead * plan.micro_steps(), reads},
             first_step};
   }
 
@@ -135,24 +146,33 @@ class Runner {
     return !parts_.data.validation.empty() && every > 0 && (end_.step % every == 0 || limit_reached());
   }
 
-  /// The mean over each validation set; over all of them for the checkpoint.
+  /// The run was stopped, or ended, between the step that it goes on from and its evaluation.
+  bool owes_evaluation() {
+    const int64_t told = trainer_.grid().world.all_reduce(int64_t{journal_.evaluated()}, parallel::ReduceOp::kMax);
+    return end_.step > 0 && evaluation_due() && told == 0;
+  }
+
+  /// The mean over each validation set; over all of them for the checkpoint. Told when it is complete.
   void evaluate() {
-    resumed_.owes_evaluation = true;
     const auto& train = trainer_.options().train;
-    double sum = 0;
+    std::vector<Evaluation> results;
     for (const auto& set : parts_.data.validation) {
       const int64_t windows = set.corpus->rows();
-      auto loader = make_loader({set.corpus}, {trainer_.options().seed, {{windows}}}, {{}, train.global_batch}, 0);
-      const int64_t batches = std::min(train.eval_batches, std::max<int64_t>(1, windows / train.global_batch));
-      const auto result =
+      const int64_t batches = std::min(train.eval_batches, std::max<int64_t>(1, windows / train.global_batch)) *
+                              trainer_.plan().micro_steps();
+      auto loader =
+          make_loader({set.corpus}, {trainer_.options().seed, {{windows}}}, {{}, train.global_batch}, 0, batches);
+      results.push_back(
           trainer_.evaluate([&] { return data::make_batch(rows_of(loader), parts_.objective, trainer_.grid().device); },
-                            batches * trainer_.plan().micro_steps());  // the same windows each time
-      journal_.evaluation(end_.step, set.name, result);
-      sum += result.loss;
+                            batches));  // the same windows each time
+    }
+    double sum = 0;
+    for (std::size_t i = 0; i < results.size(); ++i) {
+      journal_.evaluation(end_.step, parts_.data.validation[i].name, results[i]);
+      sum += results[i].loss;
     }
     eval_loss_ = sum / static_cast<double>(parts_.data.validation.size());
     eval_step_ = end_.step;
-    resumed_.owes_evaluation = false;
   }
 
   SaverOptions saver_options() {
@@ -182,7 +202,6 @@ class Runner {
     CheckpointContent content;
     content.step = end_.step, content.chunks = snapshot_.chunks();
     content.state = state_json(trainer_, parts_.data, resumed_.stream), content.environment = parts_.environment;
-    if (resumed_.owes_evaluation) content.state["owes_evaluation"] = true;
     if (!parts_.beside.empty()) content.state["beside"] = parts_.beside;
     content.config = parts_.config, content.tokenizer = parts_.tokenizer;
     if (eval_step_ == end_.step) content.validation_loss = eval_loss_;
@@ -233,7 +252,7 @@ class Runner {
 
   Trainer& trainer_;
   const RunParts& parts_;
-  Resumed resumed_;  ///< goes on with the steps
+  Resumed resumed_;  ///< its stream goes on with the steps
   int64_t saved_step_;
   Journal journal_;
   Snapshot snapshot_;

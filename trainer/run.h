@@ -1,6 +1,7 @@
 #pragma once
 #include <cstdint>
 #include <cstdio>
+#include <map>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <string>
@@ -11,7 +12,6 @@
 #include "parallel/error.h"
 #include "trainer/host_memory.h"
 #include "trainer/options.h"
-#include "trainer/pretrained_writer.h"
 #include "trainer/progress.h"
 #include "trainer/run_directory.h"
 #include "trainer/stop.h"
@@ -26,14 +26,14 @@ struct RunParts {
   data::Objective objective;
   CheckpointOptions checkpoint = {};
   LogOptions log = {};
-  int64_t ahead = 1;                ///< DataOptions::ahead
-  std::string config = {};          ///< complete INI text, kept in checkpoints
-  std::string tokenizer = {};       ///< JSON text, likewise
-  Texts beside = {};                ///< what an export puts beside the weights, likewise
-  nlohmann::json environment = {};  ///< what this job runs on, likewise
-  std::string resume_from = {};     ///< a checkpoint that verified, or "": start anew
-  StopRequests* stops = nullptr;    ///< null: nobody asks
-  HostMemory* memory = nullptr;     ///< where it is known: what was predicted is held against its peak
+  int64_t ahead = 1;                               ///< DataOptions::ahead
+  std::string config = {};                         ///< complete INI text, kept in checkpoints
+  std::string tokenizer = {};                      ///< JSON text, likewise
+  std::map<std::string, std::string> beside = {};  ///< what an export puts beside the weights, likewise
+  nlohmann::json environment = {};                 ///< what this job runs on, likewise
+  std::string resume_from = {};                    ///< a checkpoint that verified, or "": start anew
+  StopRequests* stops = nullptr;                   ///< null: nobody asks
+  HostMemory* memory = nullptr;                    ///< where it is known: what was predicted is held against its peak
   int64_t predicted_bytes = 0;
   ProgressStyle style = {};  ///< of rank 0; the others are silent
   std::FILE* out = stderr;

@@ -182,7 +182,7 @@ Resumed resume(Trainer& trainer, const RunParts& parts) try {
   if (trainer.options().train.precision == Precision::kFp16 && was_fp16(reader))
     counters.loss_scale = {scale.at("scale"), scale.at("good_steps"), scale.at("bad_steps_left"), scale.at("skipped")};
   trainer.restore(counters);
-  return {counters.step, stream(&reader), state.value("owes_evaluation", false)};
+  return {counters.step, stream(&reader)};
 } catch (const nlohmann::json::exception& error) {
   fail(ExitCode::kBadData, parts.resume_from, ": its state is not what a checkpoint holds: ", error.what());
 }

@@ -40,7 +40,6 @@ Stream stream_at(uint64_t seed, const TrainOptions& train, const data::Mixture& 
 struct Resumed {
   int64_t step = -1;  ///< whose checkpoint exists; -1: a new run
   Stream stream;
-  bool owes_evaluation = false;  ///< of that step: it was stopped while it waited for its data
 };
 /// Brings the trainer to parts.resume_from, if any: tensors, counters, thread count; and the data to where it stands.
 /// Collective.

@@ -23,7 +23,12 @@ void ask(int signal_number) {
 }
 
 const char* name_of(int signal_number) {
-  return signal_number == SIGUSR1 ? "SIGUSR1" : signal_number == SIGTERM ? "SIGTERM" : "Ctrl-C";
+  switch (signal_number) {
+    case SIGUSR1: return "SIGUSR1";
+    case SIGTERM: return "SIGTERM";
+    case SIGHUP: return "SIGHUP";
+    default: return "Ctrl-C";
+  }
 }
 
 }  // namespace
@@ -32,29 +37,48 @@ struct StopRequests::Handlers {
   struct sigaction usr1 {};
   struct sigaction term {};
   struct sigaction interrupt {};
+  struct sigaction hang_up {};
 };
 
-StopRequests::StopRequests(bool alone) : alone_(alone), old_(std::make_unique<Handlers>()) {
-  asked_by = 0;
+namespace {
+
+void handle(int number, struct sigaction& old) {
   struct sigaction action {};
   action.sa_handler = ask;
   action.sa_flags = SA_RESTART;
   sigemptyset(&action.sa_mask);
-  const bool ok =
-      sigaction(SIGUSR1, &action, &old_->usr1) == 0 &&
-      (!alone_ || (sigaction(SIGTERM, &action, &old_->term) == 0 && sigaction(SIGINT, &action, &old_->interrupt) == 0));
-  BESSEMER_CHECK_ENV(ok, "the handlers of stop signals cannot be set");
+  BESSEMER_CHECK_ENV(sigaction(number, &action, &old) == 0, "the handlers of stop signals cannot be set");
+}
+
+}  // namespace
+
+StopRequests::StopRequests(bool alone, bool early) : alone_(alone), old_(std::make_unique<Handlers>()) {
+  asked_by = 0;
+  handle(SIGUSR1, old_->usr1);
+  if (early) hear_endings();
+}
+
+void StopRequests::hear_endings() {
+  if (!alone_ || hears_endings_) return;
+  hears_endings_ = true;
+  handle(SIGTERM, old_->term);
+  handle(SIGINT, old_->interrupt);
+  handle(SIGHUP, old_->hang_up);
+  if (old_->hang_up.sa_handler == SIG_IGN) sigaction(SIGHUP, &old_->hang_up, nullptr);
 }
 
 StopRequests::~StopRequests() {
   sigaction(SIGUSR1, &old_->usr1, nullptr);
-  if (alone_) {
-    sigaction(SIGTERM, &old_->term, nullptr);
-    sigaction(SIGINT, &old_->interrupt, nullptr);
-  }
+  if (!hears_endings_) return;
+  sigaction(SIGTERM, &old_->term, nullptr);
+  sigaction(SIGINT, &old_->interrupt, nullptr);
+  sigaction(SIGHUP, &old_->hang_up, nullptr);
 }
 
-void StopRequests::watch(std::string stop_file) { stop_file_ = std::move(stop_file); }
+void StopRequests::watch(std::string stop_file) {
+  stop_file_ = std::move(stop_file);
+  hear_endings();
+}
 
 std::string StopRequests::poll() {
   if (reason_.empty() && asked_by != 0) reason_ = name_of(asked_by);

@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <fstream>
 #include <iterator>
@@ -17,8 +18,9 @@ class FolderTest : public testing::Test {
  protected:
   FolderTest() {
     const auto* test = testing::UnitTest::GetInstance()->current_test_info();
-    folder_ = std::filesystem::temp_directory_path() /
-              concat("bessemer-", getpid(), "-", test->test_suite_name(), "-", test->name());
+    std::string name = concat("bessemer-", getpid(), "-", test->test_suite_name(), "-", test->name());
+    std::replace(name.begin(), name.end(), '/', '-');  // of parametrised tests
+    folder_ = std::filesystem::temp_directory_path() / name;
     std::filesystem::remove_all(folder_);
     std::filesystem::create_directories(folder_);
   }

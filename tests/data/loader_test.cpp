@@ -150,6 +150,16 @@ TEST(Loader, EndsWhetherOrNotItsRowsAreTaken) {
   }
 }
 
+TEST(Loader, ReadsNoMoreThanThereAreToRead) {
+  const auto corpus = std::make_shared<Counting>(100);
+  Loader loader({corpus}, Sampler(3, {{100}}), {0, 1, 2, {{}, 2}, 5, 3}, 0);
+  for (int i = 0; i < 3; ++i) loader.next();
+  int asked = 0;
+  EXPECT_THROW(loader.next([&] { return ++asked < 3; }), Error);
+  EXPECT_EQ(asked, 3);
+  EXPECT_EQ(corpus->reads.load(), 6);
+}
+
 TEST(Loader, RefusesABatchThatCannotBeSplit) {
   Loader loader({std::make_shared<Counting>(50)}, Sampler(3, {{50}}), {0, 3, 1, {{}, 4}, 1}, 0);
   EXPECT_THROW(loader.next(), Error);

@@ -203,6 +203,9 @@ TEST_F(Commands, WhatAStepSawIsToldAfterTheBlendHasChanged) {
     return run(words);
   };
   EXPECT_EQ(with({moved, other}).text, then);
+  const auto exchanged = with({other, moved});
+  EXPECT_EQ(exchanged.code, 65);
+  EXPECT_THAT(exchanged.text, HasSubstr("--data " + other + " holds dataset "));
   EXPECT_THAT(with({moved}).text, HasSubstr("--data names 1 directories, and the run reads 2 (`data.blend = "));
   const std::string foreign = tests::make_data(files_.files(), "foreign", 9, 1000);
   EXPECT_EQ(with({foreign, foreign}).code, 65);

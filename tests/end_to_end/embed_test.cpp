@@ -104,6 +104,17 @@ TEST(EmbeddingOfAGpt, IsTheMeanOfItsTokens) {
   }
 }
 
+TEST(EmbeddingOfAGpt, DoesNotReplaceItsInput) {
+  const tests::TemporaryDirectory files;
+  std::ofstream(files.file("texts.npy")) << "a text\n";
+  const auto ended = tests::Process({kBinary, "embed", "--model", tests::kSourceDir + "/tests/oracles/generate/gpt2",
+                                     "--input", files.file("texts.npy"), "--out", files.file("texts.npy")},
+                                    files.file("log"))
+                         .wait();
+  EXPECT_EQ(ended.code, 64);
+  EXPECT_EQ(data::read_file(files.file("texts.npy")), "a text\n");
+}
+
 TEST(EmbeddingOfAGpt, LeavesNothingWhereItIsStopped) {
   const tests::TemporaryDirectory files;
   std::ofstream texts(files.file("texts"));
@@ -113,7 +124,8 @@ TEST(EmbeddingOfAGpt, LeavesNothingWhereItIsStopped) {
   tests::Process embed({kBinary, "embed", "--model", tests::kSourceDir + "/tests/oracles/generate/gpt2", "--input",
                         files.file("texts"), "--out", out, "--batch", "1"},
                        files.file("log"));
-  while (embed.text().empty() && !std::filesystem::exists(out + ".tmp")) usleep(10000);
+  while (embed.running() && !std::filesystem::exists(out + ".tmp")) usleep(10000);
+  ASSERT_TRUE(embed.running()) << embed.text();
   embed.signal(SIGINT);
   const auto ended = embed.wait();
   EXPECT_EQ(ended.code, 75) << ended.text;

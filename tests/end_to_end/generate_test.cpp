@@ -126,6 +126,25 @@ TEST_F(GenerateInput, RefusesALineWithoutAPrompt) {
   EXPECT_EQ(nested.code, 65) << nested.text;
 }
 
+TEST_F(GenerateInput, KeepsTheFieldsOfALineAsTheyWereWritten) {
+  const std::string line = R"({"prompt": "a", "id": 18446744073709551616, "x" : [1.0000000000000000001]})";
+  const auto ended = run({"--input", input(line + "\n"), "--tokens", "3", "--temperature", "0"});
+  ASSERT_EQ(ended.code, 0) << ended.text;
+  EXPECT_THAT(ended.text, testing::StartsWith(line.substr(0, line.size() - 1) + ",\"text\":"));
+  EXPECT_EQ(json::parse(ended.text)["tokens"].size(), 3u);
+  const auto again = run({"--input",
+                          input(R"({"text": "old", "prompt": "a"})"
+                                "\n"),
+                          "--tokens", "3", "--temperature", "0"});
+  EXPECT_EQ(json::parse(again.text)["text"], json::parse(ended.text)["text"]);
+}
+
+TEST_F(GenerateInput, SaysHowMuchOfALongPromptIsSeen) {
+  const auto ended = run({"--prompt", std::string(3000, 'a'), "--tokens", "1"});
+  EXPECT_EQ(ended.code, 0);
+  EXPECT_THAT(ended.text, testing::ContainsRegex("the prompt has [0-9]+ tokens; the model sees the last "));
+}
+
 TEST_F(GenerateInput, EachLineHasASeedOfItsOwn) {
   const auto ended =
       run({"--input", input("{\"prompt\": \"a\"}\n{\"prompt\": \"a\"}\n"), "--tokens", "30", "--seed", "5"});

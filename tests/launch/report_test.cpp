@@ -17,7 +17,7 @@ TEST(WriteError, SaysWhatWhereAndWhatToDo) {
   EXPECT_EQ(
       block("the file is short", {"train", "b", 3, 8}),
       "error: the file is short\n  in: bessemer train, rank 3 of 8 on b\n"
-      "  exit 65, data or checkpoint: `bessemer data verify` and `bessemer ckpt verify` say which bytes are wrong\n");
+      "  exit 65, data or checkpoint: not what is needed here; `bessemer data verify` and `bessemer ckpt verify` find damage\n");
   EXPECT_EQ(block("x", {"eval", "b", 0, 1}).substr(0, 31), "error: x\n  in: bessemer eval\n  ");
 }
 

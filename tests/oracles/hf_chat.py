@@ -1,15 +1,16 @@
 #!/usr/bin/env python3
-"""What Hugging Face's AutoTokenizer makes of a conversation in a directory that `bessemer export` wrote.
+"""What Hugging Face's AutoTokenizer makes of conversations by the chat_template.jinja of a directory.
 
-    hf_chat.py HF_DIR MESSAGES_JSON      one JSON object: ids, ends (generation_config's eos_token_id), prompt (text with the generation prompt)
+    hf_chat.py HF_DIR CHATS.jsonl      for each line a line of JSON: ids of the whole, prompt (the text before the last answer, with its beginning)
 """
 import json, os, sys
 
 os.environ["HF_HUB_OFFLINE"] = "1"
-from transformers import AutoTokenizer, GenerationConfig
+from transformers import AutoTokenizer
 
-directory, messages = sys.argv[1], json.loads(sys.argv[2])
-t = AutoTokenizer.from_pretrained(directory)
-ids = t.apply_chat_template(messages, tokenize=True, return_dict=True)["input_ids"]
-prompt = t.apply_chat_template(messages[:-1], tokenize=False, add_generation_prompt=True)
-print(json.dumps({"ids": ids, "ends": GenerationConfig.from_pretrained(directory).eos_token_id, "prompt": prompt}))
+t = AutoTokenizer.from_pretrained(sys.argv[1])
+for line in open(sys.argv[2]):
+    chat = json.loads(line)
+    m = chat.get("messages") or [{"role": "user", "content": chat["prompt"]}, {"role": "assistant", "content": chat["completion"]}]
+    print(json.dumps({"ids": t.apply_chat_template(m, tokenize=True, return_dict=True)["input_ids"],
+                      "prompt": t.apply_chat_template(m[:-1], tokenize=False, add_generation_prompt=True)}))

@@ -53,7 +53,9 @@ class Process {
   Process& operator=(const Process&) = delete;
 
   int pid() const { return pid_; }
-  void signal(int number) const { ::kill(pid_, number); }
+  void signal(int number) const {
+    if (pid_ > 0) ::kill(pid_, number);  // -1 would mean every process there is
+  }
   std::string text() const {
     std::ifstream file(log_, std::ios::binary);
     return {std::istreambuf_iterator<char>(file), {}};

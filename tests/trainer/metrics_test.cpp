@@ -16,9 +16,7 @@ std::string line(const std::string& name, decltype(Metric::value) value) {
   return to_json(std::vector<Metric>{{name, value}});
 }
 
-TEST(Metrics, NamesAreWrittenAsJsonText) {
-  EXPECT_EQ(line("set", std::string("a\"b")), R"({"set":"a\"b"})");
-}
+TEST(Metrics, NamesAreWrittenAsJsonText) { EXPECT_EQ(line("set", std::string("a\"b")), R"({"set":"a\"b"})"); }
 
 TEST(Metrics, NumbersComeBackBitForBit) {
   for (const double value : {0.1, 1.0 / 3, 1e300, -0.0, 5e-324, 1.0, 123456789.125, 0.1 + 0.2}) {
@@ -63,6 +61,18 @@ TEST(Metrics, AreCutBackToTheCheckpointsStep) {
   EXPECT_EQ(read_text(path), steps(6));
   MetricsLog(path, -1);
   EXPECT_EQ(read_text(path), "");
+}
+
+TEST(Metrics, KnowWhetherTheLastStepWasEvaluated) {
+  tests::TemporaryDirectory dir;
+  const auto path = dir.file("metrics.jsonl");
+  EXPECT_FALSE(MetricsLog(path, 2).evaluated());
+  write_text_synced(
+      path, steps(2) + "{\"step\":2,\"set\":\"a\",\"eval_loss\":1.5}\n{\"step\":2,\"set\":\"b\"}\n" + "{\"step\":3}\n");
+  EXPECT_FALSE(MetricsLog(path, 3).evaluated());
+  EXPECT_TRUE(MetricsLog(path, 2).evaluated());
+  EXPECT_FALSE(MetricsLog(path, 1).evaluated());
+  EXPECT_FALSE(MetricsLog(path, 1).evaluated());
 }
 
 TEST(Metrics, ATornLastLineIsDropped) {

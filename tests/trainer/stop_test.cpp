@@ -12,7 +12,8 @@ namespace bessemer::trainer {
 namespace {
 
 TEST(Stop, IsAskedForBySignals) {
-  for (const auto& [number, name] : {std::pair{SIGUSR1, "SIGUSR1"}, {SIGTERM, "SIGTERM"}, {SIGINT, "Ctrl-C"}}) {
+  for (const auto& [number, name] :
+       {std::pair{SIGUSR1, "SIGUSR1"}, {SIGTERM, "SIGTERM"}, {SIGINT, "Ctrl-C"}, {SIGHUP, "SIGHUP"}}) {
     StopRequests stop(true);
     EXPECT_EQ(stop.poll(), "");
     raise(number);
@@ -46,6 +47,24 @@ TEST(Stop, GivesTheHandlersBack) {
     EXPECT_EQ(handler_of(SIGTERM), SIG_DFL);  // mpirun's own ending stays as it is
   }
   EXPECT_EQ(handler_of(SIGUSR1), before);
+}
+
+TEST(Stop, MayHearWhatEndsAProcessOnlyOnceItWatches) {
+  tests::TemporaryDirectory dir;
+  StopRequests stop(true, /*early=*/false);
+  EXPECT_EQ(handler_of(SIGTERM), SIG_DFL);
+  stop.watch(dir.file("stop"));
+  EXPECT_NE(handler_of(SIGTERM), SIG_DFL);
+}
+
+TEST(Stop, LeavesAHangUpIgnoredThatNohupIgnores) {
+  const auto before = signal(SIGHUP, SIG_IGN);
+  {
+    StopRequests stop(true);
+    EXPECT_EQ(handler_of(SIGHUP), SIG_IGN);
+  }
+  EXPECT_EQ(handler_of(SIGHUP), SIG_IGN);
+  signal(SIGHUP, before);
 }
 
 TEST(Stop, ASecondCtrlCEndsTheProcess) {
