@@ -45,6 +45,18 @@ void lock_for_fetch(const FileDescriptor& file, const FetchCommand& command) {
 /// Least recently used is what has the oldest of these times.
 void mark_used(const FileDescriptor& file) { ::futimens(file.get(), nullptr); }
 
+/// Nothing where it is not there. Others take it away and bring it again at any moment.
+std::optional<FileDescriptor> open_if_there(const std::string& path) {
+  for (int tries = 1;; ++tries) {
+    try {
+      return FileDescriptor(path, FileDescriptor::Mode::kRead);
+    } catch (const Error&) {
+      if (!fs::exists(path)) return std::nullopt;
+      if (tries == 10) throw;  // it is there, and cannot be read
+    }
+  }
+}
+
 bool has_name(const FileDescriptor& file) {
   struct stat status {};
   return ::fstat(file.get(), &status) == 0 && status.st_nlink > 0;
@@ -191,20 +203,16 @@ std::shared_ptr<ShardCache::Held> ShardCache::held_or_fetched(const RemoteShard&
 
 /// The file with a shared lock on it; nothing where it is not here.
 std::optional<FileDescriptor> ShardCache::hold(const std::string& path, uint64_t bytes) const {
-  try {
-    FileDescriptor file(path, FileDescriptor::Mode::kRead);
-    lock(file, LOCK_SH);
-    if (!has_name(file)) return std::nullopt;  // removed before we had the lock
-    if (file.size() != bytes) {                // a power cut: what has its name was whole once
-      ::unlink(path.c_str());
-      return std::nullopt;
-    }
-    mark_used(file);
-    return file;
-  } catch (const Error&) {
-    if (!fs::exists(path)) return std::nullopt;
-    throw;
+  auto file = open_if_there(path);
+  if (!file) return std::nullopt;
+  lock(*file, LOCK_SH);
+  if (!has_name(*file)) return std::nullopt;  // removed before we had the lock
+  if (file->size() != bytes) {                // a power cut: what has its name was whole once
+    ::unlink(path.c_str());
+    return std::nullopt;
   }
+  mark_used(*file);
+  return file;
 }
 
 FileDescriptor ShardCache::fetch_shard(const RemoteShard& shard, const std::string& name) const {
@@ -264,18 +272,21 @@ uint64_t ShardCache::reserved() const {
 }
 
 void ShardCache::make_room(uint64_t bytes) const {
-  const auto files = files_in(options_.directory + "/shards");
-  uint64_t sum = reserved() + bytes;
+  uint64_t sum = reserved() + bytes;  // first: a fetch that ends as we look is then counted twice, not never
+  auto files = files_in(options_.directory + "/shards");
   for (const auto& file : files) sum += file.bytes;
-  for (auto file = files.begin(); file != files.end() && sum > options_.bytes; ++file) {
-    try {
-      const FileDescriptor mine(file->path, FileDescriptor::Mode::kRead);
-      if (!lock(mine, LOCK_EX | LOCK_NB)) continue;  // in use
-      ::unlink(file->path.c_str());
-      sum -= file->bytes;
-    } catch (const Error&) {
-      if (fs::exists(file->path)) throw;
-    }
+  const auto gone = [&](const CachedFile& file) {
+    if (sum <= options_.bytes) return false;
+    const auto mine = open_if_there(file.path);
+    if (mine && !lock(*mine, LOCK_EX | LOCK_NB)) return false;  // in use
+    if (mine && has_name(*mine)) ::unlink(file.path.c_str());
+    sum -= file.bytes;
+    return true;
+  };
+  // Several times: who goes from one to another of them may hold each as we come to it.
+  for (int passes = 0; passes < 20 && sum > options_.bytes; ++passes) {
+    if (passes > 0) std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    std::erase_if(files, gone);
   }
 }
 
