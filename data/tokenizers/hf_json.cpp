@@ -5,6 +5,7 @@
 
 #include "data/tokenizers/hf_parts.h"
 #include "data/tokenizers/pipeline.h"
+#include "data/tokenizers/tokenizer_json.h"
 #include "parallel/error.h"
 
 namespace bessemer::data {
@@ -172,13 +173,7 @@ std::unique_ptr<Tokenizer> with_special_tokens(const Tokenizer& tokenizer, const
     int64_t id = 0;
     while (id < tokenizer.vocab_size() && tokenizer.token(static_cast<uint32_t>(id)) != text) ++id;
     if (id == tokenizer.vocab_size()) id = next++;
-    added.push_back({{"id", id},
-                     {"content", text},
-                     {"single_word", false},
-                     {"lstrip", false},
-                     {"rstrip", false},
-                     {"normalized", false},
-                     {"special", true}});
+    added.push_back(special_token_json(id, text));
   }
   return hf_tokenizer(all.dump(2) + "\n", "the tokenizer with added tokens");
 }

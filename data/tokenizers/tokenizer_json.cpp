@@ -35,13 +35,7 @@ ordered_json added_tokens(const ByteLevelBpe& bpe) {
   for (const auto& text : bpe.special_tokens) {
     const auto at = std::find(bpe.tokens.begin(), bpe.tokens.end(), text);
     BESSEMER_CHECK_DATA(at != bpe.tokens.end(), "special token '", text, "' is not in the vocabulary");
-    added.push_back({{"id", at - bpe.tokens.begin()},
-                     {"content", text},
-                     {"single_word", false},
-                     {"lstrip", false},
-                     {"rstrip", false},
-                     {"normalized", false},
-                     {"special", true}});
+    added.push_back(special_token_json(at - bpe.tokens.begin(), text));
   }
   return added;
 }
@@ -70,6 +64,11 @@ ordered_json model(const ByteLevelBpe& bpe) {
 }
 
 }  // namespace
+
+ordered_json special_token_json(int64_t id, const std::string& text) {
+  return {{"id", id},        {"content", text},     {"single_word", false}, {"lstrip", false},
+          {"rstrip", false}, {"normalized", false}, {"special", true}};
+}
 
 std::string byte_level_json(const ByteLevelBpe& bpe, const std::string& split) {
   for (std::size_t id = 0; id < bpe.tokens.size(); ++id)

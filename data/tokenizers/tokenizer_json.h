@@ -1,5 +1,6 @@
 #pragma once
 #include <cstdint>
+#include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <utility>
 #include <vector>
@@ -18,5 +19,8 @@ struct ByteLevelBpe {
 /// Errors: Error (64) for another pattern, (65) for tokens that are not UTF-8 or missing.
 /// Source of the format: huggingface/tokenizers, tokenizers/src/models/bpe/serialization.rs.
 std::string byte_level_json(const ByteLevelBpe& bpe, const std::string& split);
+
+/// A special token as its "added_tokens" has it.
+nlohmann::ordered_json special_token_json(int64_t id, const std::string& text);
 
 }  // namespace bessemer::data
