@@ -20,9 +20,11 @@ if(kernels)
   target_link_libraries(bessemer_engine PUBLIC bessemer_kernels)
 endif()
 
-target_include_directories(bessemer_engine SYSTEM PRIVATE ${NCCL_INCLUDE_DIR} ${CUDAToolkit_INCLUDE_DIRS})
+# Who includes the toolkit's headers is told where they are; all others compile as for `cpu`, and share ccache's entries.
+set(cuda_headers -isystem ${CUDAToolkit_INCLUDE_DIRS} -isystem ${NCCL_INCLUDE_DIR})
+set_source_files_properties(parallel/device_cuda.cpp parallel/nccl_backend.cpp PROPERTIES COMPILE_OPTIONS "${cuda_headers}")
 # libtorch_cuda.so registers itself when it is loaded, so it is needed although nothing names it; what it needs of libraries that
 # are not here is found on the GPU machine.
 target_link_options(bessemer_engine PUBLIC -Wl,--no-as-needed -Wl,--unresolved-symbols=ignore-in-shared-libs)
 target_link_libraries(bessemer_engine PUBLIC ${LIBTORCH_DIR}/lib/libc10_cuda.so ${LIBTORCH_DIR}/lib/libtorch_cuda.so ${NCCL_LIBRARY}
-                      CUDA::cudart CUDA::cublasLt)
+                      ${CUDA_cudart_LIBRARY} ${CUDA_cublasLt_LIBRARY})
