@@ -167,8 +167,9 @@ void ChatEncoder::mark_by_fronts(const TokenIds& ids, std::vector<uint8_t>& mask
   std::size_t held = 0;  // of front: what the whole has there too
   // The first id that is not before `place`, of the stretch that `place` lies in or ends.
   const auto id_at = [&](std::size_t place) {
-    auto stretch = all.end() - 1;
-    while (stretch != all.begin() && parts_[stretch->part].begin >= place) --stretch;
+    auto stretch = std::partition_point(all.begin() + 1, all.end(),
+                                        [&](const Stretch& s) { return parts_[s.part].begin < place; });
+    --stretch;
     encode_from(stretch->part, place, front);
     const auto begin = ids.begin() + static_cast<std::ptrdiff_t>(stretch->id);
     held = static_cast<std::size_t>(std::mismatch(front.begin(), front.end(), begin, ids.end()).first - front.begin());

@@ -71,8 +71,8 @@ Tokens end_tokens(const Loaded& loaded, const data::Tokenizer& tokenizer, data::
   if (const std::string text = end_of_turn(chat); !text.empty()) ends.push_back(tokenizer.special_token(text));
   if (tokenizer.eod_id >= 0) ends.push_back(tokenizer.eod_id);
   if (!loaded.origin) {  // a run of ours may have learned conversations
-    for (const char* end_of_turn : {"<|im_end|>", "<|eot_id|>"}) {
-      if (const int64_t id = tokenizer.special_token(end_of_turn); id >= 0) ends.push_back(id);
+    for (const auto known : {data::ChatTemplate::kChatml, data::ChatTemplate::kLlama3}) {
+      if (const int64_t id = tokenizer.special_token(end_of_turn(known)); id >= 0) ends.push_back(id);
     }
     return ends;
   }
@@ -279,8 +279,8 @@ class LineWriter {
 int many_prompts(Speaker& speaker, std::vector<Line> lines, int64_t batch, LineWriter writer) {
   std::vector<Tokens> prompts;
   std::deque<Text> texts;
-  for (const auto& line : lines) {
-    prompts.push_back(line.prompt);
+  for (auto& line : lines) {
+    prompts.push_back(std::move(line.prompt));
     texts.emplace_back(speaker);
   }
   std::vector<bool> ended(lines.size());
