@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <filesystem>
 
 #include "configs/values.h"
 #include "configs/words.h"
@@ -102,6 +103,12 @@ data::ChatTemplate chat_template(const Arguments& a) {
   return a.choice<ChatTemplate>(
       "template",
       {{"chatml", ChatTemplate::kChatml}, {"llama3", ChatTemplate::kLlama3}, {"plain", ChatTemplate::kPlain}});
+}
+
+void refuse_own_input(const Arguments& a) {
+  std::error_code ignored;  // one of them is not there
+  BESSEMER_CHECK(!std::filesystem::equivalent(a.text("input"), a.text("out"), ignored), "--out ", a.text("out"),
+                 " is the file of --input; choose another");
 }
 
 std::string flags_help(const std::vector<Flag>& flags) {

@@ -62,6 +62,9 @@ class Arguments {
 /// The template that --template names; kNone where it is not given. Errors: Error (64).
 data::ChatTemplate chat_template(const Arguments& arguments);
 
+/// Errors: Error (64) where --out is the file of --input.
+void refuse_own_input(const Arguments& arguments);
+
 /// The flags as --help shows them: aligned, defaults named.
 std::string flags_help(const std::vector<Flag>& flags);
 

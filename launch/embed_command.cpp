@@ -172,9 +172,7 @@ int embed(const Words& words) {
   const int64_t batch = a.count("batch");
   BESSEMER_CHECK(batch >= 1, "--batch is ", batch, "; choose at least 1");
   data::MatrixWriter::check_name(a.text("out"));
-  std::error_code ignored;
-  BESSEMER_CHECK(!std::filesystem::equivalent(a.text("input"), a.text("out"), ignored), "--out ", a.text("out"),
-                 " is the file of --input; choose another");
+  refuse_own_input(a);
   const auto lines = read_lines(a.text("input"));
   const Loaded loaded =
       load_model(a.text("model"), device_named(a.text("device")), a.count("threads"), {dtype, Head::kMayBeMissing});

@@ -306,9 +306,7 @@ void check(const Arguments& a) {
   BESSEMER_CHECK(a.has("prompt") != a.has("input"), "give either --prompt TEXT or --input FILE");
   BESSEMER_CHECK(a.has("input") || !a.has("out"), "--out is where the lines of --input go; leave it out");
   BESSEMER_CHECK(a.has("prompt") || !a.flag("json"), "--json is for --prompt; --input gives JSON lines anyway");
-  std::error_code ignored;
-  BESSEMER_CHECK(!a.has("out") || !std::filesystem::equivalent(a.text("input"), a.text("out"), ignored), "--out ",
-                 a.text("out"), " is the file of --input; choose another");
+  refuse_own_input(a);
   BESSEMER_CHECK(a.count("parallel.tp") >= 1, "--parallel.tp is 0; choose at least 1");
   BESSEMER_CHECK(a.count("batch") >= 1, "--batch is ", a.count("batch"), "; choose at least 1");
 }
